@@ -1,0 +1,45 @@
+/*
+ * apply.h -- the one place where a saga changes: (definition, state, event) -> (state', effects).
+ */
+#ifndef BATON_APPLY_H
+#define BATON_APPLY_H
+
+#include <baton/saga.h>
+
+/**
+ * Start a saga: EVENT_START on nothing.
+ *
+ * @definition  Borrowed; must outlive the saga. Pinned by the saga.
+ * @ret_saga    Out: the new saga with seq 1, on BATON_OK only.
+ * Returns BATON_OK or BATON_E_NOMEM. Total otherwise: an expression that fails fails its step, not the call.
+ */
+enum baton_err saga_start(const struct definition *definition, const struct saga_event *event, struct saga **ret_saga,
+                          struct effects *effects);
+
+/**
+ * Advance one saga by one event.
+ *
+ * Pure: no clock, no randomness, no I/O. Equal input gives equal output on every worker and every version of the same
+ * major, so that a topic can be replayed and a crashed step resumed elsewhere.
+ *
+ * @saga     In and out: *saga is replaced by the new state (the old one is freed) on BATON_OK only; left exactly as it was otherwise.
+ * @event    Borrowed. EVENT_START on an existing saga counts a duplicate (the caller has checked that the input is the same).
+ * @effects  Out, cleared first. In the order they must appear in the topics.
+ * Returns BATON_OK (see effects->disposition) or BATON_E_NOMEM.
+ *
+ * Rule: a saga ends with all its steps done, or with the done ones compensated, never in between (Garcia-Molina and
+ * Salem, "Sagas", SIGMOD 1987). Rule: every live saga owns a due time or a parked reason; asserted after every apply,
+ * in release builds too.
+ */
+enum baton_err saga_apply(struct saga **saga, const struct saga_event *event, struct effects *effects);
+
+/** NULL if the saga keeps promise 4 (every live saga owns a due time or a parked reason), else what is wrong. */
+const char *saga_broken_rule(const struct saga *saga);
+
+/**
+ * Delay before attempt number `next` (2..), in ms: interval * backoff^(next-2), capped, spread by jitter derived from the saga id,
+ * the step and the attempt (so that every worker computes the same).
+ */
+int64_t retry_delay_ms(const struct retry_policy *policy, const char *saga_id, const char *step, int next_attempt);
+
+#endif

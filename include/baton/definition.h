@@ -1,0 +1,120 @@
+/*
+ * definition.h -- a saga definition, parsed, checked and compiled. Immutable after that.
+ */
+#ifndef BATON_DEFINITION_H
+#define BATON_DEFINITION_H
+
+#include <baton/error.h>
+#include <baton/expr.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DEFINITION_NAME_MAX 64    /* [a-z0-9][a-z0-9-]{0,63} */
+#define DEFINITION_STEPS_MAX 256  /* steps of one definition */
+#define DEFINITION_STEP_NAME_MAX 64 /* [A-Za-z][A-Za-z0-9_-]{0,63}: readable as steps.<name> */
+#define DEFINITION_BYTES_MAX (256 * 1024)
+#define RETRY_ATTEMPTS_MAX 1000   /* or "unlimited" */
+#define RETRY_UNLIMITED 0         /* in retry_policy.attempts */
+
+struct retry_policy {
+    int attempts;            /* 1..RETRY_ATTEMPTS_MAX, RETRY_UNLIMITED */
+    int64_t interval_ms;     /* before the second attempt */
+    double backoff;          /* factor per further attempt, >= 1 */
+    int64_t max_interval_ms;
+    double jitter;           /* 0..1: the delay is spread over delay*(1-jitter) .. delay*(1+jitter) */
+    int64_t max_duration_ms; /* of all attempts together, from the first one; 0 = no bound */
+    char **on;               /* error codes that are tried again; NULL-terminated; NULL = all */
+    char **not_on;           /* error codes that are not; NULL-terminated; NULL = none */
+};
+
+struct reply_mapping { /* lets an existing service join unchanged; each may be NULL */
+    struct expr *success; /* truthy = success, else failure (unless retry is truthy) */
+    struct expr *retry;
+    struct expr *code;
+    struct expr *output;
+};
+
+struct definition_compensation {
+    char *service; /* the step's if the definition names none */
+    char *command;
+    struct template *input; /* NULL = {"input": <step input>, "output": <step output>} */
+    struct retry_policy retry;
+    int64_t timeout_ms; /* of one attempt */
+};
+
+struct definition_step {
+    char *name;
+    char *service;
+    char *command;
+    struct template *input;  /* NULL = {} */
+    struct template *output; /* NULL = the reply's body; `body` and `headers` in scope */
+    struct expr *when;       /* NULL = always */
+    struct reply_mapping *reply;                  /* NULL = none */
+    struct definition_compensation *compensation; /* NULL = nothing to undo */
+    struct retry_policy retry;
+    int64_t timeout_ms; /* of one attempt */
+    bool pivot;
+};
+
+struct definition {
+    char *name;
+    int64_t version;
+    char *description; /* or NULL */
+    char hash[65];     /* SHA-256 of the canonical text in hex, set by the caller of definition_parse */
+    int64_t timeout_ms; /* of the saga; 0 = none */
+    struct definition_step *steps;
+    size_t steps_len;
+    int pivot; /* index of the pivot step, -1 = none */
+    struct template *output; /* NULL = null */
+    struct expr_vm *vm;      /* borrowed: where the expressions live */
+};
+
+enum finding_level { FINDING_ERROR, FINDING_WARNING };
+
+/* One thing the checker has to say. */
+struct finding {
+    enum finding_level level;
+    char pointer[256]; /* JSON Pointer into the document */
+    bool of_key;       /* points at the key, not the value (unknown member) */
+    int column_in_string; /* > 0: inside the string value, 1-based code points: an expression */
+    char text[512];    /* what is wrong and what to do */
+};
+
+#define FINDINGS_MAX 64
+
+struct findings {
+    struct finding items[FINDINGS_MAX];
+    size_t len;     /* filled */
+    size_t errors;  /* counted, also those beyond FINDINGS_MAX */
+};
+
+/**
+ * Check and compile a definition document. Total: any JSON value is either compiled or refused with at least one error finding.
+ *
+ * @doc       Borrowed.
+ * @vm        Borrowed; must outlive the definition.
+ * @findings  Out: errors and warnings, in document order. Never NULL.
+ * Returns BATON_OK and *ret_definition (free with definition_free; hash empty), BATON_E_INVALID with findings, BATON_E_NOMEM.
+ *
+ * Unknown members are errors with the nearest name. Warnings: undo missing before the pivot, unguarded use of a step that may be
+ * skipped, unlimited retries without a saga timeout, worst-case duration over the saga timeout, compensation on the pivot.
+ */
+enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct findings *findings,
+                                struct definition **ret_definition);
+void definition_free(struct definition *definition); /* NULL is fine */
+
+/** Index of the step, or -1. O(steps) with a small constant. */
+int definition_step_index(const struct definition *definition, const char *name, size_t len);
+
+/** "250ms", "30s", "5m", "24h", "7d" to ms; false if it is not a duration, or over 3650d. */
+bool duration_parse(const char *text, int64_t *ret_ms);
+/** Valid definition name / saga id (1..128 of A-Za-z0-9._:-) / service name ([A-Za-z0-9._-]{1,200}, not "." or ".."). */
+bool definition_name_valid(const char *text, size_t len);
+bool saga_id_valid(const char *text, size_t len);
+bool service_name_valid(const char *text, size_t len);
+
+/** The candidate nearest to word by edit distance, or NULL when none is near. For "did you mean". */
+const char *nearest_name(const char *word, const char *const *candidates, size_t count);
+
+#endif

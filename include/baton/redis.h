@@ -1,0 +1,48 @@
+/*
+ * redis.h -- Redis as Baton's view: connections, the view of an engine thread, and read-only access for the faces.
+ */
+#ifndef BATON_REDIS_H
+#define BATON_REDIS_H
+
+#include <baton/view.h>
+
+struct redis_options {
+    const char *url;           /* redis://[user[:password]@]host[:port][/db]; part 1: this form only, others are refused with the reason */
+    const char *username;      /* NULL = from the url */
+    const char *password_file; /* NULL = from the url */
+    const char *prefix;        /* key prefix, "baton" */
+    int connect_timeout_ms;    /* 0 = 2000 */
+    int command_timeout_ms;    /* 0 = 5000 */
+};
+
+/** Checks the options and connects lazily: BATON_OK even if Redis is away; BATON_E_INVALID for a bad url. */
+enum baton_err redis_view_open(const struct redis_options *options, struct view *ret_view, struct baton_error *err);
+
+/** eviction policy, version, memory: BATON_E_INVALID with the fix if maxmemory-policy can evict (Baton needs noeviction);
+ * BATON_E_RETRY when away. ret_version: at least 32 bytes. */
+enum baton_err redis_check(const struct redis_options *options, char *ret_version, struct baton_error *err);
+
+/* --- faces: read only --- */
+struct redis_reader;
+enum baton_err redis_reader_open(const struct redis_options *options, struct redis_reader **ret_reader, struct baton_error *err);
+void redis_reader_close(struct redis_reader *reader);
+/** The state's JSON text of one saga (malloc'ed, NUL-terminated, caller frees). BATON_E_NOT_FOUND, BATON_E_RETRY. */
+enum baton_err redis_reader_state(struct redis_reader *reader, int32_t partition, const char *id, char **ret_text,
+                                  struct baton_error *err);
+
+struct redis_listed {
+    char id[SAGA_ID_MAX + 1];
+    char type[DEFINITION_NAME_MAX + 1];
+    enum saga_status status;
+    int64_t updated_ms;
+};
+/** The newest sagas by update time over partitions 0..partitions-1. status < 0 = any; type NULL = any. From the indexes, no scan:
+ * O(types * statuses * log n + max) per partition. */
+enum baton_err redis_reader_list(struct redis_reader *reader, int32_t partitions, int status, const char *type,
+                                 struct redis_listed *ret_listed, size_t max, size_t *ret_n, struct baton_error *err);
+/** How many sagas per status (array of SAGA_STATUS_COUNT) of a type (NULL = all). */
+enum baton_err redis_reader_count(struct redis_reader *reader, int32_t partitions, const char *type, int64_t *ret_counts,
+                                  struct baton_error *err);
+enum baton_err redis_reader_meta(struct redis_reader *reader, int32_t partition, struct view_meta *ret_meta, struct baton_error *err);
+
+#endif

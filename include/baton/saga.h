@@ -1,0 +1,205 @@
+/*
+ * saga.h -- a saga's state, the events that move it and the effects they have. Plain values; the rules are in apply.h.
+ */
+#ifndef BATON_SAGA_H
+#define BATON_SAGA_H
+
+#include <baton/definition.h>
+#include <baton/error.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SAGA_ID_MAX 128
+#define SAGA_HISTORY_MAX 128 /* entries kept in the state; older ones are dropped and counted (the journal has them all) */
+
+enum saga_status {
+    SAGA_RUNNING,
+    SAGA_COMPENSATING,
+    SAGA_COMPLETED,   /* terminal from here ... */
+    SAGA_COMPENSATED,
+    SAGA_PARKED,      /* ... but for this one: live, waits for an operator or a late reply, owns a reason */
+    SAGA_CANCELLED,
+    SAGA_TERMINATED,
+    SAGA_STATUS_COUNT,
+};
+const char *saga_status_name(enum saga_status status); /* "running", ... */
+bool saga_status_parse(const char *text, enum saga_status *ret_status);
+bool saga_status_ended(enum saga_status status); /* completed, compensated, cancelled, terminated */
+
+enum step_status {
+    STEP_RUNNING,      /* an execute command is outstanding until due_at */
+    STEP_RETRYING,     /* the next execute attempt is sent at due_at */
+    STEP_DONE,
+    STEP_FAILED,       /* refused, or exhausted by transient failures that were all answered: nothing happened there */
+    STEP_UNKNOWN,      /* given up with an attempt unanswered: the participant may have acted */
+    STEP_SKIPPED,      /* its `when` was false */
+    STEP_COMPENSATING, /* a compensate command is outstanding until due_at */
+    STEP_COMPENSATION_RETRYING,
+    STEP_COMPENSATED,
+    STEP_COMPENSATION_FAILED, /* its budget is spent: the saga is parked */
+    STEP_STATUS_COUNT,
+};
+const char *step_status_name(enum step_status status); /* "running", "retrying", ..., "compensation-retrying", ... */
+bool step_status_parse(const char *text, enum step_status *ret_status);
+
+enum saga_action { ACTION_EXECUTE, ACTION_COMPENSATE };
+
+/* One step that has been reached, in order of first touch. */
+struct saga_step {
+    int index;             /* in definition->steps; its name is there */
+    enum step_status status;
+    int attempts;          /* execute commands sent */
+    int compensations;     /* compensate commands sent */
+    bool unanswered;       /* some execute attempt timed out with no answer to any attempt since */
+    int done_order;        /* 1.. in order of completion (or of giving up, when unknown); 0 = neither */
+    int64_t first_at_ms;   /* of the present direction's first attempt */
+    int64_t sent_at_ms;    /* of the last attempt */
+    int64_t due_at_ms;     /* reply due, or next attempt due; 0 = nothing outstanding */
+    int64_t settled_at_ms; /* 0 = not yet */
+    json_t *output;        /* owned; NULL = none */
+    json_t *error;         /* owned; {"code","message","details"?}; NULL = none */
+    bool changed;          /* by the last apply: the journal's patch holds just these */
+};
+
+enum history_kind {
+    HISTORY_STARTED,
+    HISTORY_SENT,         /* execute command, attempt n */
+    HISTORY_DONE,
+    HISTORY_REFUSED,      /* business no */
+    HISTORY_TRANSIENT,    /* answered "try again", attempt n */
+    HISTORY_TIMEOUT,      /* no answer in time, attempt n */
+    HISTORY_EXHAUSTED,    /* given up */
+    HISTORY_SKIPPED,
+    HISTORY_COMPENSATING, /* the saga turns back */
+    HISTORY_UNDO_SENT,
+    HISTORY_UNDONE,
+    HISTORY_UNDO_REFUSED,
+    HISTORY_UNDO_TIMEOUT,
+    HISTORY_DUPLICATE,    /* reply to a settled step: counted */
+    HISTORY_LATE,         /* reply after the step was given up */
+    HISTORY_PENDING,      /* participant works on: deadline extended */
+    HISTORY_PARKED,
+    HISTORY_RESUMED,      /* from parked, by a late reply */
+    HISTORY_DEADLINE,     /* saga timeout */
+    HISTORY_ENDED,
+    HISTORY_DUPLICATE_START,
+    HISTORY_KIND_COUNT,
+};
+const char *history_kind_name(enum history_kind kind);
+bool history_kind_parse(const char *text, enum history_kind *ret_kind);
+
+struct saga_history {
+    int64_t after_ms; /* since started_at_ms */
+    enum history_kind kind;
+    int step;    /* definition index; -1 = the saga itself */
+    int attempt; /* 0 = none */
+};
+
+/* Where the starter wants its answer, if it said so. */
+struct saga_reply_to {
+    char *topic;       /* NULL = nowhere */
+    char *correlation; /* raw bytes as hex? no: text; binary correlation ids are carried base64 with a "b64:" prefix */
+};
+
+struct saga {
+    char id[SAGA_ID_MAX + 1];
+    const struct definition *definition; /* borrowed; the state names it by name, version and hash */
+    enum saga_status status;
+    int64_t seq; /* number of events applied: the version of this state; 1 after start */
+    int64_t started_at_ms, updated_at_ms;
+    int64_t ended_at_ms;    /* 0 = live */
+    int64_t deadline_at_ms; /* 0 = none (or passed and dealt with) */
+    int64_t due_at_ms;      /* when it must be looked at next: the least of its steps' and its own; 0 = parked or ended */
+    json_t *input;          /* owned; an object */
+    json_t *output;         /* owned; NULL until completed */
+    json_t *error;          /* owned; {"step","code","message"}; why it turned back or parked; NULL = none */
+    char *parked;           /* owned; reason while status is SAGA_PARKED, else NULL */
+    enum saga_status parked_from; /* SAGA_RUNNING or SAGA_COMPENSATING, while parked */
+    bool turned_back;             /* compensation has begun */
+    char *traceparent, *tracestate; /* owned; of the start command; NULL = none */
+    struct saga_reply_to reply_to;  /* owned */
+    int64_t duplicates, late;       /* replies and starts counted */
+    struct saga_step *steps;        /* owned, steps_len of them, order of first touch */
+    size_t steps_len, steps_cap;
+    struct saga_history *history; /* owned ring, oldest first */
+    size_t history_len, history_cap;
+    int64_t history_dropped;
+    size_t history_new; /* how many of the newest entries the last apply added (for the patch) */
+    size_t history_cut; /* how many of the oldest entries the last apply dropped (for the patch) */
+    bool output_changed, error_changed, parked_changed; /* by the last apply */
+};
+
+struct saga *saga_new(void); /* zeroed; NULL if memory ran out */
+struct saga *saga_clone(const struct saga *saga);
+void saga_free(struct saga *saga); /* NULL is fine */
+/** The step's entry, or NULL if the saga has not reached it. */
+struct saga_step *saga_step_find(const struct saga *saga, int index);
+/** Rough bytes of heap it holds, payloads included; for the cache's bound. */
+size_t saga_heap_bytes(const struct saga *saga);
+
+enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_KIND_COUNT };
+
+/* What a reply says by its headers; the body's part is decided by the core, which knows the step. */
+enum reply_header_outcome { REPLY_UNSAID, REPLY_SUCCESS, REPLY_FAILURE, REPLY_RETRY, REPLY_PENDING };
+
+struct saga_event {
+    enum saga_event_kind kind;
+    int64_t at_ms; /* ms since the epoch: the only clock the core sees */
+
+    /* EVENT_START; all borrowed */
+    const char *saga_id;
+    json_t *input;
+    const char *traceparent, *tracestate, *reply_topic, *reply_correlation; /* NULL = none */
+
+    /* EVENT_REPLY; all borrowed */
+    int step; /* definition index, resolved by the caller: unknown names are poison before the core */
+    enum saga_action action;
+    int attempt;
+    enum reply_header_outcome outcome; /* header saga-outcome */
+    bool problem;           /* content-type application/problem+json, or header kafka_nest-err: failure */
+    int64_t retry_after_ms; /* header retry-after-ms; 0 = none */
+    json_t *body;           /* NULL = empty record value */
+    json_t *headers;        /* object of strings; only needed when the step has a reply mapping; NULL = none */
+
+    /* EVENT_PARK: what the saga should do next cannot be carried out (a command no broker takes): it waits for an operator.
+     * Live sagas only; what is outstanding is given up, its late reply resumes the saga. */
+    const char *reason; /* borrowed */
+};
+
+enum effect_kind {
+    EFFECT_COMMAND, /* send a command to a participant */
+    EFFECT_RESULT,  /* the saga ended: publish its result */
+    EFFECT_PARKED,  /* the saga parked: announce it on baton.events */
+    EFFECT_RESUMED, /* a parked saga goes on by itself: announce it */
+};
+
+struct effect {
+    enum effect_kind kind;
+    /* EFFECT_COMMAND */
+    int step; /* definition index */
+    enum saga_action action;
+    int attempt;
+    const char *service, *command; /* borrowed from the definition */
+    json_t *input;                 /* owned by the effect list */
+    int64_t expires_at_ms;         /* after it, do not start the work */
+};
+
+enum disposition {
+    APPLIED,
+    IGNORED_DUPLICATE, /* the outcome was known already */
+    IGNORED_LATE,      /* the step was given up, or the saga ended */
+    IGNORED_EARLY,     /* a timer with nothing due */
+};
+const char *disposition_name(enum disposition disposition);
+
+/* Caller's memory, reused from event to event: effects_clear keeps the array. */
+struct effects {
+    struct effect *items;
+    size_t len, cap;
+    enum disposition disposition;
+};
+void effects_clear(struct effects *effects);
+void effects_free(struct effects *effects);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * view.h -- what one engine thread needs of Redis: the watermarked view of a partition's sagas.
+ *
+ * The journal is the truth; this may lie, and says by w (the highest seq it shows) how far it has got. Implemented by src/redis over hiredis and two
+ * Lua scripts; a simulation hands the engine one in memory. All calls come from one thread. Every call: BATON_E_RETRY = Redis
+ * is away or busy (nothing is known to have happened, the connection is made anew by the next call); BATON_E_FATAL = Redis answers but can
+ * never serve (wrong type, no permission): alarm, retry slowly.
+ *
+ * Layout: all keys of p under the hash tag {p} (one slot): baton:{p}:meta (hash: w, jo, epoch, token), baton:{p}:saga:<id> ("<seq> <status> <due ms>
+ * <updated ms> <type>\n" + the state's JSON text), baton:{p}:timers (ZSET id -> due ms),
+ * baton:{p}:index:<type>:<status> (ZSET id -> updated ms), baton:{p}:types (SET).
+ */
+#ifndef BATON_VIEW_H
+#define BATON_VIEW_H
+
+#include <baton/error.h>
+#include <baton/saga.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VIEW_EPOCH_MAX 96
+#define VIEW_NO_W (-1) /* w is missing */
+
+struct view_meta {
+    int64_t w;  /* VIEW_NO_W = nothing here, or a rebuild under way */
+    int64_t jo; /* journal offset from which records with seq > w are found; <= the true one */
+    char epoch[VIEW_EPOCH_MAX];
+};
+
+struct view_text {
+    const char *text; /* NULL = no such saga; not NUL-terminated */
+    size_t len;
+};
+
+struct view_load {
+    int32_t partition;
+    const char *const *ids;
+    size_t ids_len;
+    int64_t ret_w;          /* VIEW_NO_W = missing */
+    struct view_text *ret_states; /* caller's array of ids_len; texts are valid until the next call on this view */
+};
+
+struct view_item {
+    const char *id;
+    const char *type; /* definition name */
+    int64_t seq;
+    enum saga_status status;
+    int64_t due_ms; /* 0 = no timer */
+    int64_t updated_ms;
+    const char *state; /* JSON text; NULL = remove the saga (retention ended) */
+    size_t state_len;
+};
+
+struct view_apply {
+    int32_t partition;
+    int64_t expected; /* goes through only if w is this */
+    int64_t target;   /* w after it */
+    int64_t jo;
+    const struct view_item *items; /* each saga at most once */
+    size_t items_len;
+    bool ret_refused;
+    int64_t ret_w; /* w found when refused */
+};
+
+struct view_timer {
+    char id[SAGA_ID_MAX + 1];
+    int64_t due_ms;
+};
+
+struct view {
+    void *self;
+
+    enum baton_err (*meta)(void *self, int32_t partition, struct view_meta *ret_meta, struct baton_error *err);
+    /** One Lua call per load, all sent at once, one wait. */
+    enum baton_err (*load)(void *self, struct view_load *loads, size_t n, struct baton_error *err);
+    /** One Lua call per apply, all sent at once, one wait. Each is atomic; a saga is written only over a lower seq. */
+    enum baton_err (*apply)(void *self, struct view_apply *applies, size_t n, struct baton_error *err);
+
+    /** Rebuild of p, several calls: begin takes w away, wipes p's keys and leaves token; put and end go through only while token is
+     * there (BATON_E_STALE otherwise); put overwrites; end sets w, jo, epoch and removes the token. */
+    enum baton_err (*rebuild_begin)(void *self, int32_t partition, const char *token, struct baton_error *err);
+    enum baton_err (*rebuild_put)(void *self, int32_t partition, const char *token, const struct view_item *items,
+                                  size_t n, struct baton_error *err);
+    enum baton_err (*rebuild_end)(void *self, int32_t partition, const char *token, const struct view_meta *meta,
+                                  struct baton_error *err);
+
+    /** Timers due up to and including until_ms, earliest first, at most max. */
+    enum baton_err (*timers)(void *self, int32_t partition, int64_t until_ms, struct view_timer *ret_timers, size_t max,
+                             size_t *ret_n, struct baton_error *err);
+    /** Ended sagas not updated since before_ms, oldest first, at most max; due_ms holds the time of the last update. */
+    enum baton_err (*ended_before)(void *self, int32_t partition, int64_t before_ms, struct view_timer *ret_ended, size_t max,
+                                   size_t *ret_n, struct baton_error *err);
+
+    void (*close)(void *self); /* NULL is fine */
+};
+
+#endif

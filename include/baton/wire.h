@@ -1,0 +1,216 @@
+/*
+ * wire.h -- wire contract, version 1 (docs/protocol.md): records and headers <-> core types. No I/O.
+ */
+#ifndef BATON_WIRE_H
+#define BATON_WIRE_H
+
+#include <baton/bus.h>
+#include <baton/json.h>
+#include <baton/saga.h>
+
+/* --- names --- */
+#define WIRE_MESSAGE_ID_MAX 320 /* <saga>/<step>/<x or c>/<attempt> and more */
+
+/** Writes `<saga>/<step>/<x|c>/<attempt>`; returns its length. */
+size_t wire_message_id(char out[WIRE_MESSAGE_ID_MAX], const char *saga_id, const char *step, enum saga_action action, int attempt);
+/** `<saga>/<step>/<x|c>`: the idempotency key. */
+size_t wire_idempotency_key(char out[WIRE_MESSAGE_ID_MAX], const char *saga_id, const char *step, enum saga_action action);
+
+struct wire_message_id {
+    char saga_id[SAGA_ID_MAX + 1];
+    char step[DEFINITION_STEP_NAME_MAX + 8];
+    enum saga_action action;
+    int attempt;
+};
+bool wire_message_id_parse(const void *text, size_t len, struct wire_message_id *ret_id);
+
+/** The partition of a key as the Java clients choose it: (murmur2(key) & 0x7fffffff) % partitions. */
+int32_t wire_partition_of(const void *key, size_t len, int32_t partitions);
+
+/* Why a message goes to the dead letters: the fixed list of `dlq-reason`. */
+enum dlq_reason {
+    DLQ_INVALID_JSON, DLQ_TOO_LARGE, DLQ_TOO_DEEP, DLQ_TOO_MANY_HEADERS, DLQ_MISSING_ID, DLQ_INVALID_ID, DLQ_MISSING_TYPE,
+    DLQ_UNKNOWN_DEFINITION, DLQ_CONFLICTING_START, DLQ_NOT_AN_OBJECT, DLQ_MISSING_CORRELATION, DLQ_INVALID_CORRELATION,
+    DLQ_ORPHAN_REPLY, DLQ_WRONG_STEP, DLQ_WRONG_SERVICE, DLQ_INVALID_CLOUDEVENT, DLQ_INVALID_OUTCOME, DLQ_BAD_SIGNATURE,
+    DLQ_WRONG_PARTITION, DLQ_UNKNOWN_VERB, DLQ_REPLY_TOPIC_NOT_ALLOWED, DLQ_UNDELIVERABLE, DLQ_KILLS_WORKER, DLQ_REASON_COUNT,
+};
+const char *dlq_reason_name(enum dlq_reason reason); /* "invalid-json", ... */
+
+/* --- headers --- */
+/** The first header of that name, compared without case; NULL = none. A header with a null value counts as absent. */
+const struct bus_header *wire_header(const struct bus_message *message, const char *name);
+
+/* --- input: start --- */
+struct wire_start {
+    char id[SAGA_ID_MAX + 1];
+    char type[DEFINITION_NAME_MAX + 1];
+    int64_t version;   /* 0 = newest */
+    json_t *input;     /* owned; an object */
+    char *traceparent; /* owned; NULL = none (or not a valid traceparent) */
+    char *tracestate;
+    char *reply_topic;       /* owned; NULL = none */
+    char *reply_correlation; /* owned; text, or "b64:" + base64 when it is not printable ASCII */
+    int64_t at_ms;           /* the record's timestamp, else 0 */
+};
+/**
+ * Read a start command: CloudEvents binary (ce_*), structured (content-type application/cloudevents+json: data, or data_base64), or plain JSON.
+ * Saga id: the key, else header saga-id, else ce_id (of the structured event: sagaid extension, id). Type: header saga-type
+ * (ce_sagatype / sagatype), else binding. Version: saga-version.
+ * @binding  Definition name of the topic, or NULL.
+ * BATON_OK; BATON_E_POISON with *ret_reason and err.
+ */
+enum baton_err wire_start_read(const struct bus_message *message, const char *binding, const struct json_limits *limits,
+                               struct wire_start *ret_start, enum dlq_reason *ret_reason, struct baton_error *err);
+void wire_start_clear(struct wire_start *start);
+/** Only the saga id of a start record, for routing: false if it has none that is valid. */
+bool wire_start_id(const struct bus_message *message, const struct json_limits *limits, char ret_id[SAGA_ID_MAX + 1]);
+
+/* --- input: reply --- */
+struct wire_reply {
+    struct wire_message_id id; /* from kafka_correlationId, else ce_causationid */
+    enum reply_header_outcome outcome;
+    bool problem;
+    int64_t retry_after_ms;
+    json_t *body;    /* owned; NULL = null or empty value */
+    json_t *headers; /* owned; all text headers as an object, first of each name; NULL unless wanted */
+};
+/** The correlation only (cheap: no body parse), for routing and loading. BATON_E_POISON with reason. */
+enum baton_err wire_reply_id(const struct bus_message *message, struct wire_message_id *ret_id, enum dlq_reason *ret_reason,
+                             struct baton_error *err);
+/** The whole. A body that is not JSON is poison, unless the header kafka_nest-err is there (its text becomes {"error":{...}}). Structured CloudEvents: body = data,
+ * correlation from the event's causationid when there is no header. want_headers: build `headers`. */
+enum baton_err wire_reply_read(const struct bus_message *message, const struct json_limits *limits, bool want_headers,
+                               struct wire_reply *ret_reply, enum dlq_reason *ret_reason, struct baton_error *err);
+void wire_reply_clear(struct wire_reply *reply);
+
+/* --- output: a record under construction; memory is reused from record to record --- */
+#define WIRE_OUT_HEADERS_MAX (BUS_HEADERS_MAX + 16)
+struct wire_out {
+    struct bus_record record;
+    struct buffer value, text; /* text holds the header values */
+    struct bus_header headers[WIRE_OUT_HEADERS_MAX];
+    size_t offsets[WIRE_OUT_HEADERS_MAX]; /* of the header values in text while it grows */
+    char topic[256];
+    char key[SAGA_ID_MAX + 1];
+};
+void wire_out_free(struct wire_out *out);
+
+struct wire_names {
+    const char *replies;             /* default reply topic of commands */
+    const char *const *service_replies; /* pairs service, topic; NULL-terminated; services with a reply topic of their own */
+    const char *command_prefix;      /* topics prefix, "" */
+    const char *source_prefix;       /* "" */
+};
+
+/** A command record on `<prefix><service>.commands`: headers of docs/protocol.md, value = the input. now_ms for ce_time.
+ * The traceparent is a child of the saga's (same trace id; span id derived from the message id, so that every worker
+ * computes the same); none if the saga has none. BATON_E_NOMEM. */
+enum baton_err wire_command_write(const struct saga *saga, const struct effect *effect, int64_t now_ms,
+                                  const struct wire_names *names, struct wire_out *out, struct baton_error *err);
+/** The result CloudEvent (EFFECT_RESULT: on `topic`, ce_type baton.saga.<status>.v1) or announcement (EFFECT_PARKED/RESUMED:
+ * baton.saga.parked.v1 / resumed). correlation: the starter's, or NULL; "b64:" is decoded to raw bytes. */
+enum baton_err wire_result_write(const struct saga *saga, enum effect_kind kind, int64_t now_ms, const char *topic,
+                                 const char *correlation, struct wire_out *out, struct baton_error *err);
+/** The dead letter: original key, value, headers and the dlq-* headers (older dlq-* headers are replaced). It borrows from message, as a
+ * forwarded record does: produce it before the message is released. */
+enum baton_err wire_dead_letter_write(const struct bus_message *message, const char *origin_topic, enum dlq_reason reason,
+                                      const char *explanation, const char *dlq_topic, struct wire_out *out, struct baton_error *err);
+/** The same record for the right partition: key = saga id, one more header baton-forwarded: <topic>/<partition>/<offset> it came from.
+ * @partition  Where it belongs; -1 = murmur2 of the key. */
+enum baton_err wire_forward_write(const struct bus_message *message, const char *topic, int32_t partition, const char *saga_id,
+                                  struct wire_out *out, struct baton_error *err);
+bool wire_was_forwarded(const struct bus_message *message);
+
+/* --- state --- */
+/** Limits for reading what Baton itself has written (state documents, journal records): a state nests deeper than the payloads in it. */
+#define WIRE_OWN_DEPTH_MAX 1024
+extern const struct json_limits wire_own_limits;
+/** The state document, compact, members in a fixed order (schemas/saga-state.schema.json): equal states give equal bytes. */
+void wire_state_write(struct buffer *out, const struct saga *saga);
+/** The definition a state document names, without building it: for finding the definition before wire_state_read. */
+bool wire_state_definition(const json_t *doc, const char **ret_name, int64_t *ret_version, const char **ret_hash);
+/** BATON_E_INVALID: not a state document of this definition. */
+enum baton_err wire_state_read(const json_t *doc, const struct definition *definition, struct saga **ret_saga, struct baton_error *err);
+/** What the last apply changed: {"set":{...},"steps":{<name>:<whole entry>},"history":[...],"cut":n}; apply it to the previous state document with
+ * wire_patch_apply and the result's text equals wire_state_write's, byte for byte. */
+void wire_patch_write(struct buffer *out, const struct saga *saga);
+/** In place on doc (a state document). BATON_E_INVALID if patch is not one. */
+enum baton_err wire_patch_apply(json_t *doc, const json_t *patch, struct baton_error *err);
+/** Fields of a state document that the view's item needs. id/type are borrowed from doc. */
+struct wire_summary { const char *id, *type; int64_t seq; enum saga_status status; int64_t due_ms, updated_ms; };
+bool wire_state_summary(const json_t *doc, struct wire_summary *ret_summary);
+
+/** Header of a record of the state topic: the partition seq up to which the state is right. */
+#define STATE_SEQ_HEADER "baton-seq"
+
+/* --- journal --- */
+#define JOURNAL_FORMAT 1
+
+struct journal_cause { /* what a step answers to */
+    const char *topic; /* NULL = a timer or the worker itself (purge) */
+    int32_t partition;
+    int64_t offset;
+};
+
+/* Builds the one record of a transaction and partition. Steps are appended as they are decided. */
+struct journal_writer {
+    struct buffer steps; /* JSON text of the steps so far, comma-separated */
+    size_t count;
+};
+void journal_writer_clear(struct journal_writer *writer);
+void journal_writer_free(struct journal_writer *writer);
+/** A step of a saga: event (whole enough to re-derive), disposition, ids of commands, and state (seq 1) or patch. Not for
+ * IGNORED_EARLY: nothing changed, and the saga's marks of the last change are older than this event. */
+void journal_writer_step(struct journal_writer *writer, const struct saga *saga, const struct saga_event *event,
+                         const struct journal_cause *cause, const struct effects *effects);
+/** An input that touched no saga: forwarded, dead-lettered, ignored. `what` is "forwarded", "dead-letter:<reason>". */
+void journal_writer_note(struct journal_writer *writer, const struct journal_cause *cause, const char *what, const char *saga_id);
+/** A saga whose retention ended. */
+void journal_writer_purge(struct journal_writer *writer, const char *saga_id, int64_t at_ms);
+
+struct journal_head {
+    int64_t seq;
+    int64_t checkpoint;        /* all changes up to this seq are in the state topic */
+    int64_t checkpoint_offset; /* journal offset of the first record with seq > checkpoint, or a smaller one; -1 = unknown */
+    int64_t at_ms;
+    const char *worker;        /* transactional id */
+    const char *const *topics; /* inputs */
+    const int64_t *offsets;    /* vector: next offset per input after this transaction */
+    size_t inputs_len;
+    int part, parts;           /* 1 of 1 unless cut */
+};
+/** The record's value: {"v":1,"seq",...,"vector":{...},"n":count,"crc":crc32 of all text before it and the steps' text,"steps":[...]}. */
+void journal_record_write(struct buffer *out, const struct journal_head *head, const struct journal_writer *writer);
+
+/* A record read back. */
+struct journal_record {
+    json_t *doc; /* owned */
+    int64_t seq, checkpoint, checkpoint_offset, at_ms;
+    int part, parts;
+    json_t *vector; /* borrowed from doc: topic -> next offset */
+    json_t *steps;  /* borrowed from doc: array */
+};
+/** Checks format version, n and crc. BATON_E_INVALID with the reason: unknown format, torn. */
+enum baton_err journal_record_read(const void *value, size_t len, struct journal_record *ret_record, struct baton_error *err);
+void journal_record_clear(struct journal_record *record);
+
+struct journal_step {
+    const char *saga_id;  /* borrowed; NULL = a note without a saga */
+    int64_t seq;          /* of the saga after it; 0 = note */
+    json_t *state, *patch; /* borrowed; one of them, or none for notes and purges */
+    bool purge;
+    bool note;
+};
+bool journal_step_read(const json_t *step, struct journal_step *ret_step);
+
+/* --- the metadata of committed offsets: 1;seq=<seq>;c=<checkpoint> --- */
+size_t wire_offset_metadata(char out[64], int64_t seq, int64_t checkpoint);
+bool wire_offset_metadata_parse(const char *text, size_t len, int64_t *ret_seq, int64_t *ret_checkpoint);
+
+/** SHA-256 in hex of the canonical text (sorted keys, compact, this writer's numbers) of a definition document. */
+enum baton_err wire_definition_hash(const json_t *doc, char ret_hash[65], struct baton_error *err);
+
+/** RFC 3339 UTC with ms: 2026-01-31T12:00:00.000Z; returns its length (24). */
+size_t wire_time_text(char out[32], int64_t at_ms);
+
+#endif

@@ -1,0 +1,461 @@
+/*
+ * apply.c -- the one place where a saga changes.
+ *
+ * Owns:     (definition, saga, event) -> (saga', effects): copy, rules, invariant, swap.
+ * May use:  the core's own headers, jansson.
+ * Never:    time, rand, stdio, librdkafka, hiredis.
+ * Tests:    tests/core/test_apply.c, one row a rule; tests/core/test_apply_random.c
+ */
+#include "apply_internal.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REASON_MAX 512
+
+/* --- helpers of the rules --- */
+
+static size_t noise(const struct saga *saga)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < saga->history_len; i++) {
+        enum history_kind kind = saga->history[i].kind;
+
+        n += kind == HISTORY_DUPLICATE || kind == HISTORY_LATE || kind == HISTORY_DUPLICATE_START;
+    }
+    return n;
+}
+
+void apply_history(struct apply *apply, enum history_kind kind, int step, int attempt)
+{
+    struct saga *saga = apply->next;
+
+    if ((kind == HISTORY_DUPLICATE || kind == HISTORY_LATE || kind == HISTORY_DUPLICATE_START) && noise(saga) >= HISTORY_NOISE_MAX)
+        return;
+    if (saga->history_len == SAGA_HISTORY_MAX) {
+        memmove(saga->history, saga->history + 1, (saga->history_len - 1) * sizeof *saga->history);
+        saga->history_len--;
+        saga->history_dropped++;
+        saga->history_cut++;
+    }
+    if (saga->history_len == saga->history_cap) {
+        size_t cap = saga->history_cap == 0 ? 8 : saga->history_cap * 2;
+        struct saga_history *history = realloc(saga->history, cap * sizeof *history);
+
+        if (history == NULL) {
+            apply->failed = true;
+            return;
+        }
+        saga->history = history;
+        saga->history_cap = cap;
+    }
+    saga->history[saga->history_len++] = (struct saga_history){
+        .after_ms = apply->at - saga->started_at_ms, .kind = kind, .step = step, .attempt = attempt};
+    saga->history_new++;
+}
+
+struct effect *apply_effect(struct apply *apply, enum effect_kind kind)
+{
+    struct effects *effects = apply->effects;
+
+    if (effects->len == effects->cap) {
+        size_t cap = effects->cap == 0 ? 8 : effects->cap * 2;
+        struct effect *items = realloc(effects->items, cap * sizeof *items);
+
+        if (items == NULL) {
+            apply->failed = true;
+            return NULL;
+        }
+        effects->items = items;
+        effects->cap = cap;
+    }
+    effects->items[effects->len] = (struct effect){.kind = kind, .step = -1};
+    return &effects->items[effects->len++];
+}
+
+void apply_set(struct apply *apply, json_t **slot, json_t *value)
+{
+    if (value == NULL)
+        apply->failed = true;
+    json_decref(*slot);
+    *slot = value;
+}
+
+void apply_park(struct apply *apply, enum saga_status from, const char *format, ...)
+{
+    struct saga *saga = apply->next;
+    char reason[REASON_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    free(saga->parked);
+    saga->parked = strdup(reason);
+    apply->failed = apply->failed || saga->parked == NULL;
+    saga->parked_from = from;
+    saga->status = SAGA_PARKED;
+    saga->parked_changed = true;
+    apply_history(apply, HISTORY_PARKED, -1, 0);
+    (void)apply_effect(apply, EFFECT_PARKED);
+}
+
+void apply_resume(struct apply *apply)
+{
+    struct saga *saga = apply->next;
+
+    free(saga->parked);
+    saga->parked = NULL;
+    saga->status = saga->parked_from;
+    saga->parked_changed = true;
+    apply_history(apply, HISTORY_RESUMED, -1, 0);
+    (void)apply_effect(apply, EFFECT_RESUMED);
+}
+
+const char *apply_step_name(const struct apply *apply, const struct saga_step *step)
+{
+    return apply->definition->steps[step->index].name;
+}
+
+const char *error_code(const json_t *error)
+{
+    const char *code = json_string_value(json_object_get(error, "code"));
+
+    return code == NULL ? "" : code;
+}
+
+const char *error_message(const json_t *error)
+{
+    const char *message = json_string_value(json_object_get(error, "message"));
+
+    return message == NULL ? "" : message;
+}
+
+int apply_next_order(const struct apply *apply)
+{
+    int most = 0;
+
+    for (size_t i = 0; i < apply->next->steps_len; i++)
+        most = apply->next->steps[i].done_order > most ? apply->next->steps[i].done_order : most;
+    return most + 1;
+}
+
+static json_t *step_field(const void *context, const char *name, enum expr_step_field field)
+{
+    const struct apply *apply = context;
+    int index = definition_step_index(apply->definition, name, strlen(name));
+    const struct saga_step *step = index < 0 ? NULL : saga_step_find(apply->next, index);
+
+    if (step == NULL)
+        return NULL;
+    switch (field) {
+    case EXPR_STEP_OUTPUT: return json_incref(step->output);
+    case EXPR_STEP_ERROR: return json_incref(step->error);
+    case EXPR_STEP_STATUS: return json_string(step_status_name(step->status));
+    }
+    return NULL;
+}
+
+struct expr_scope apply_scope(const struct apply *apply)
+{
+    return (struct expr_scope){
+        .input = apply->next->input,
+        .index = -1,
+        .saga_id = apply->next->id,
+        .saga_type = apply->definition->name,
+        .saga_version = apply->definition->version,
+        .step = step_field,
+        .step_context = apply,
+    };
+}
+
+bool apply_template(struct apply *apply, const struct template *template, json_t **ret_value, json_t **ret_error)
+{
+    struct expr_scope scope = apply_scope(apply);
+    struct baton_error err = {0};
+    json_t *value = NULL;
+    enum baton_err rc = BATON_OK;
+
+    *ret_error = NULL;
+    if (template == NULL)
+        value = json_object();
+    else
+        rc = template_eval(apply->definition->vm, template, &scope, &value, &err);
+    if (rc == BATON_OK && value != NULL) {
+        *ret_value = value;
+        return true;
+    }
+    if (rc == BATON_E_INVALID)
+        *ret_error = reply_error("EXPRESSION", err.text);
+    apply->failed = apply->failed || *ret_error == NULL;
+    return false;
+}
+
+static bool listed(char *const *codes, const char *code)
+{
+    for (; *codes != NULL; codes++) {
+        if (strcmp(*codes, code) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool apply_retry_allowed(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int attempts,
+                         const char *code, int64_t delay_ms)
+{
+    if (policy->attempts != RETRY_UNLIMITED && attempts >= policy->attempts)
+        return false;
+    if (policy->max_duration_ms > 0 && apply->at + delay_ms >= step->first_at_ms + policy->max_duration_ms)
+        return false;
+    if (policy->on != NULL && !listed(policy->on, code))
+        return false;
+    return policy->not_on == NULL || !listed(policy->not_on, code);
+}
+
+/* --- events --- */
+
+static void ignored(struct apply *apply, const struct saga_event *event, const struct saga_step *step, enum disposition disposition)
+{
+    bool duplicate = disposition == IGNORED_DUPLICATE;
+
+    apply->effects->disposition = disposition;
+    apply->next->duplicates += duplicate;
+    apply->next->late += !duplicate;
+    apply_history(apply, duplicate ? HISTORY_DUPLICATE : HISTORY_LATE, step->index, event->attempt);
+}
+
+/* Its participant is believed whatever it says, once: is this the answer that a command of this direction still waits for? */
+static void on_reply(struct apply *apply, const struct saga_event *event)
+{
+    struct expr_scope scope = apply_scope(apply);
+    struct reply_meaning meaning = {0};
+    struct saga_step *step = NULL;
+
+    assert(event->step >= 0 && (size_t)event->step < apply->definition->steps_len);
+    step = saga_step_find(apply->next, event->step);
+    if (step == NULL || event->attempt < 1 ||
+        event->attempt > (event->action == ACTION_EXECUTE ? step->attempts : step->compensations)) {
+        struct saga_step nowhere = {.index = event->step};
+
+        ignored(apply, event, step == NULL ? &nowhere : step, IGNORED_LATE);
+        return;
+    }
+    if (!reply_classify(apply->definition, event, &scope, &meaning)) {
+        apply->failed = true;
+        return;
+    }
+    if (event->action == ACTION_EXECUTE)
+        forward_reply(apply, event, step, &meaning);
+    else
+        compensate_reply(apply, event, step, &meaning);
+    if (apply->effects->disposition == IGNORED_DUPLICATE || apply->effects->disposition == IGNORED_LATE)
+        ignored(apply, event, step, apply->effects->disposition);
+    reply_meaning_clear(&meaning);
+}
+
+static struct saga_step *outstanding(const struct saga *saga)
+{
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (saga->steps[i].status == STEP_RUNNING || saga->steps[i].status == STEP_RETRYING)
+            return &saga->steps[i];
+    }
+    return NULL;
+}
+
+/* The saga's time is up: it turns back, unless it cannot any more. */
+static void on_deadline(struct apply *apply)
+{
+    struct saga *saga = apply->next;
+    struct saga_step *step = outstanding(saga);
+    const struct definition_step *definition = step == NULL ? NULL : &apply->definition->steps[step->index];
+
+    saga->deadline_at_ms = 0;
+    apply_history(apply, HISTORY_DEADLINE, -1, 0);
+    if (forward_past_pivot(apply))
+        return;
+    /* A pivot that has been sent and cannot be undone has to be settled first. */
+    if (step != NULL && definition->pivot && definition->compensation == NULL && (step->status == STEP_RUNNING || step->unanswered))
+        return;
+    if (step != NULL) {
+        step->unanswered = step->unanswered || step->status == STEP_RUNNING;
+        step->status = step->unanswered ? STEP_UNKNOWN : STEP_FAILED;
+        step->done_order = step->unanswered ? apply_next_order(apply) : 0;
+        step->due_at_ms = 0;
+        step->settled_at_ms = apply->at;
+        step->changed = true;
+        apply_set(apply, &step->error, reply_error("DEADLINE", "the saga's timeout"));
+    }
+    compensate_begin(apply, step == NULL ? -1 : step->index, "DEADLINE", "the saga's timeout has passed");
+}
+
+static void on_timer(struct apply *apply)
+{
+    struct saga *saga = apply->next;
+    bool due = false;
+
+    if (saga->status == SAGA_RUNNING && saga->deadline_at_ms > 0 && saga->deadline_at_ms <= apply->at) {
+        on_deadline(apply);
+        due = true;
+    }
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        struct saga_step *step = &saga->steps[i];
+
+        if (step->due_at_ms == 0 || step->due_at_ms > apply->at)
+            continue;
+        due = true;
+        if (step->status == STEP_RUNNING || step->status == STEP_RETRYING)
+            forward_due(apply, step);
+        else
+            compensate_due(apply, step);
+        break; /* steps may have moved; the next due one has its own timer */
+    }
+    if (!due)
+        apply->effects->disposition = IGNORED_EARLY;
+}
+
+static void on_park(struct apply *apply, const struct saga_event *event)
+{
+    struct saga *saga = apply->next;
+    enum saga_status from = saga_status_ended(saga->status) ? SAGA_COMPENSATING : saga->status;
+
+    if (saga->status == SAGA_PARKED || (saga_status_ended(saga->status) && saga->due_at_ms == 0)) {
+        apply->effects->disposition = IGNORED_EARLY;
+        return;
+    }
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        saga->steps[i].changed = saga->steps[i].changed || saga->steps[i].due_at_ms != 0;
+        saga->steps[i].due_at_ms = 0;
+    }
+    apply_park(apply, from, "%s", event->reason);
+}
+
+/* --- the frame --- */
+
+static void settle_due(struct saga *saga)
+{
+    int64_t due = saga->status == SAGA_RUNNING ? saga->deadline_at_ms : 0;
+
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        int64_t step = saga->steps[i].due_at_ms;
+
+        if (step > 0 && (due == 0 || step < due))
+            due = step;
+    }
+    saga->due_at_ms = due;
+}
+
+const char *saga_broken_rule(const struct saga *saga)
+{
+    int waiting = 0;
+
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        const struct saga_step *step = &saga->steps[i];
+        bool sent = step->status == STEP_RUNNING || step->status == STEP_RETRYING || step->status == STEP_COMPENSATING ||
+                    step->status == STEP_COMPENSATION_RETRYING;
+
+        if (step->due_at_ms != 0 && !sent)
+            return "a settled step has a due time";
+        if (sent && step->due_at_ms == 0 && saga->status != SAGA_PARKED)
+            return "a command is outstanding without a due time";
+        waiting += step->due_at_ms != 0;
+    }
+    if (saga->status == SAGA_PARKED)
+        return saga->parked == NULL || saga->parked[0] == '\0' ? "parked without a reason" : NULL;
+    if (saga->parked != NULL)
+        return "a reason for parking, but not parked";
+    if (saga_status_ended(saga->status))
+        return saga->ended_at_ms == 0 ? "ended without a time" : NULL;
+    if (waiting == 0 || saga->due_at_ms == 0)
+        return "live without a due time or a parked reason";
+    return NULL;
+}
+
+/* Close the application: the invariant holds in release builds too, because a saga that breaks it would be silently stuck. */
+static enum baton_err finish(struct apply *apply, struct saga **saga)
+{
+    if (apply->failed || apply->effects->disposition == IGNORED_EARLY) {
+        enum disposition disposition = apply->effects->disposition;
+
+        effects_clear(apply->effects);
+        apply->effects->disposition = disposition;
+        saga_free(apply->next);
+        return apply->failed ? BATON_E_NOMEM : BATON_OK;
+    }
+    settle_due(apply->next);
+    if (saga_broken_rule(apply->next) != NULL)
+        __builtin_trap();
+    saga_free(*saga);
+    *saga = apply->next;
+    return BATON_OK;
+}
+
+static char *copy(struct apply *apply, const char *text)
+{
+    char *copied = text == NULL ? NULL : strdup(text);
+
+    apply->failed = apply->failed || (text != NULL && copied == NULL);
+    return copied;
+}
+
+enum baton_err saga_start(const struct definition *definition, const struct saga_event *event, struct saga **ret_saga,
+                          struct effects *effects)
+{
+    struct apply apply = {.definition = definition, .next = saga_new(), .effects = effects, .at = event->at_ms};
+    struct saga *saga = apply.next, *none = NULL;
+    enum baton_err rc = BATON_OK;
+
+    assert(event->kind == EVENT_START && event->input != NULL && strlen(event->saga_id) <= SAGA_ID_MAX);
+    effects_clear(effects);
+    if (saga == NULL)
+        return BATON_E_NOMEM;
+    (void)strcpy(saga->id, event->saga_id);
+    saga->definition = definition;
+    saga->seq = 1;
+    saga->started_at_ms = saga->updated_at_ms = event->at_ms;
+    saga->deadline_at_ms = definition->timeout_ms > 0 ? event->at_ms + definition->timeout_ms : 0;
+    saga->input = json_incref(event->input);
+    saga->traceparent = copy(&apply, event->traceparent);
+    saga->tracestate = copy(&apply, event->tracestate);
+    saga->reply_to.topic = copy(&apply, event->reply_topic);
+    saga->reply_to.correlation = copy(&apply, event->reply_correlation);
+    apply_history(&apply, HISTORY_STARTED, -1, 0);
+    forward_advance(&apply);
+    rc = finish(&apply, &none);
+    if (rc == BATON_OK)
+        *ret_saga = none;
+    return rc;
+}
+
+enum baton_err saga_apply(struct saga **saga, const struct saga_event *event, struct effects *effects)
+{
+    struct saga *next = NULL;
+    struct apply apply = {.definition = (*saga)->definition, .effects = effects};
+
+    effects_clear(effects);
+    next = apply.next = saga_clone(*saga);
+    if (next == NULL)
+        return BATON_E_NOMEM;
+    /* Clocks of two workers may differ: a saga's own time never runs back. */
+    apply.at = event->at_ms > next->updated_at_ms ? event->at_ms : next->updated_at_ms;
+    next->seq++;
+    next->updated_at_ms = apply.at;
+    next->history_new = next->history_cut = 0;
+    next->output_changed = next->error_changed = next->parked_changed = false;
+    for (size_t i = 0; i < next->steps_len; i++)
+        next->steps[i].changed = false;
+    switch (event->kind) {
+    case EVENT_START:
+        effects->disposition = IGNORED_DUPLICATE;
+        next->duplicates++;
+        apply_history(&apply, HISTORY_DUPLICATE_START, -1, 0);
+        break;
+    case EVENT_REPLY: on_reply(&apply, event); break;
+    case EVENT_TIMER: on_timer(&apply); break;
+    case EVENT_PARK: on_park(&apply, event); break;
+    case EVENT_KIND_COUNT: assert(false); break;
+    }
+    return finish(&apply, saga);
+}

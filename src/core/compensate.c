@@ -1,0 +1,221 @@
+/*
+ * compensate.c -- the way back: what was done, or may have been, is undone in reverse order of completion.
+ *
+ * Owns:     compensate commands, their budget, parking when it is spent, the end of a compensated saga.
+ * Rule:     a saga ends with all its steps done, or with the done ones compensated (Garcia-Molina and Salem, "Sagas", SIGMOD
+ *           1987); a step whose outcome is unknown counts as done.
+ * Tests:    tests/core/test_apply.c
+ */
+#include "apply_internal.h"
+
+static const struct definition_compensation *compensation_of(const struct apply *apply, const struct saga_step *step)
+{
+    return apply->definition->steps[step->index].compensation;
+}
+
+void compensate_begin(struct apply *apply, int step, const char *code, const char *message)
+{
+    struct saga *saga = apply->next;
+
+    saga->status = SAGA_COMPENSATING;
+    saga->turned_back = true;
+    saga->deadline_at_ms = 0;
+    if (saga->error == NULL) {
+        apply_set(apply, &saga->error,
+                  step < 0 ? json_pack("{s:n, s:s, s:s}", "step", "code", code, "message", message)
+                           : json_pack("{s:s, s:s, s:s}", "step", apply->definition->steps[step].name, "code", code, "message", message));
+        saga->error_changed = true;
+    }
+    apply_history(apply, HISTORY_COMPENSATING, step, 0);
+    compensate_next(apply);
+}
+
+/* The last thing done that can be undone and has not been; NULL = none. */
+static struct saga_step *last_done(const struct apply *apply)
+{
+    struct saga_step *last = NULL;
+
+    for (size_t i = 0; i < apply->next->steps_len; i++) {
+        struct saga_step *step = &apply->next->steps[i];
+
+        if ((step->status == STEP_DONE || step->status == STEP_UNKNOWN) && compensation_of(apply, step) != NULL &&
+            (last == NULL || step->done_order > last->done_order))
+            last = step;
+    }
+    return last;
+}
+
+static bool under_way(const struct apply *apply)
+{
+    for (size_t i = 0; i < apply->next->steps_len; i++) {
+        enum step_status status = apply->next->steps[i].status;
+
+        if (status == STEP_COMPENSATING || status == STEP_COMPENSATION_RETRYING || status == STEP_COMPENSATION_FAILED)
+            return true;
+    }
+    return false;
+}
+
+/* {"input": <what the step was given>, "output": <what it answered>} where the definition says nothing. */
+static json_t *default_input(struct apply *apply, const struct saga_step *step)
+{
+    json_t *given = NULL, *error = NULL;
+
+    if (!apply_template(apply, apply->definition->steps[step->index].input, &given, &error))
+        given = json_null();
+    json_decref(error);
+    return json_pack("{s:o, s:O}", "input", given, "output", step->output == NULL ? json_null() : step->output);
+}
+
+static void give_up(struct apply *apply, struct saga_step *step)
+{
+    step->status = STEP_COMPENSATION_FAILED;
+    step->due_at_ms = 0;
+    step->changed = true;
+    apply_park(apply, SAGA_COMPENSATING, "compensation of %s: %s after %d attempts", apply_step_name(apply, step),
+               error_code(step->error), step->compensations);
+}
+
+static void send(struct apply *apply, struct saga_step *step)
+{
+    const struct definition_compensation *compensation = compensation_of(apply, step);
+    json_t *input = NULL, *error = NULL;
+    struct effect *effect = NULL;
+
+    if (compensation->input == NULL) {
+        input = default_input(apply, step);
+        apply->failed = apply->failed || input == NULL;
+    } else if (!apply_template(apply, compensation->input, &input, &error) && error != NULL) {
+        apply_set(apply, &step->error, error);
+        give_up(apply, step);
+        return;
+    }
+    step->status = STEP_COMPENSATING;
+    step->compensations++;
+    step->sent_at_ms = apply->at;
+    if (step->compensations == 1)
+        step->first_at_ms = apply->at;
+    step->due_at_ms = apply->at + compensation->timeout_ms;
+    if (compensation->retry.max_duration_ms > 0 && step->due_at_ms > step->first_at_ms + compensation->retry.max_duration_ms)
+        step->due_at_ms = step->first_at_ms + compensation->retry.max_duration_ms;
+    step->changed = true;
+    apply_history(apply, HISTORY_UNDO_SENT, step->index, step->compensations);
+    effect = apply_effect(apply, EFFECT_COMMAND);
+    if (effect == NULL) {
+        json_decref(input);
+        return;
+    }
+    effect->step = step->index;
+    effect->action = ACTION_COMPENSATE;
+    effect->attempt = step->compensations;
+    effect->service = compensation->service;
+    effect->command = compensation->command;
+    effect->input = input;
+    effect->expires_at_ms = step->due_at_ms;
+}
+
+void compensate_next(struct apply *apply)
+{
+    struct saga *saga = apply->next;
+    struct saga_step *step = last_done(apply);
+
+    if (under_way(apply))
+        return; /* one at a time: the order is a promise */
+    if (step != NULL) {
+        send(apply, step);
+        return;
+    }
+    if (saga_status_ended(saga->status))
+        return;
+    saga->status = SAGA_COMPENSATED;
+    if (saga->ended_at_ms != 0)
+        return; /* its result is out already: this was the undoing of a success that came late */
+    saga->ended_at_ms = apply->at;
+    apply_history(apply, HISTORY_ENDED, -1, 0);
+    (void)apply_effect(apply, EFFECT_RESULT);
+}
+
+void compensate_late(struct apply *apply, struct saga_step *step)
+{
+    struct saga *saga = apply->next;
+
+    step->changed = true;
+    saga->late++;
+    apply_history(apply, HISTORY_LATE, step->index, step->attempts);
+    if (compensation_of(apply, step) == NULL || saga->status == SAGA_TERMINATED)
+        return;
+    step->status = STEP_DONE;
+    step->done_order = apply_next_order(apply);
+    if (saga->status != SAGA_PARKED)
+        compensate_next(apply);
+}
+
+static void undone(struct apply *apply, const struct saga_event *event, struct saga_step *step)
+{
+    bool was_failed = step->status == STEP_COMPENSATION_FAILED;
+
+    step->status = STEP_COMPENSATED;
+    step->due_at_ms = 0;
+    step->settled_at_ms = apply->at;
+    step->changed = true;
+    apply_history(apply, HISTORY_UNDONE, step->index, event->attempt);
+    if (apply->next->status == SAGA_PARKED && (was_failed || apply->next->parked_from == SAGA_COMPENSATING))
+        apply_resume(apply);
+    compensate_next(apply);
+}
+
+/* Another attempt, or the operator. Takes error over. */
+static void try_again(struct apply *apply, struct saga_step *step, json_t *error, int64_t retry_after_ms)
+{
+    const struct retry_policy *retry = &compensation_of(apply, step)->retry;
+    int64_t delay = retry_delay_ms(retry, apply->next->id, apply_step_name(apply, step), step->compensations + 1);
+
+    if (delay < retry_after_ms)
+        delay = retry_after_ms;
+    apply_set(apply, &step->error, error);
+    step->changed = true;
+    if (!apply_retry_allowed(apply, retry, step, step->compensations, error_code(step->error), delay)) {
+        give_up(apply, step);
+        return;
+    }
+    if (delay == 0) {
+        send(apply, step);
+        return;
+    }
+    step->status = STEP_COMPENSATION_RETRYING;
+    step->due_at_ms = apply->at + delay;
+}
+
+void compensate_reply(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
+{
+    bool waits = step->status == STEP_COMPENSATING || step->status == STEP_COMPENSATION_RETRYING;
+
+    if (meaning->outcome == REPLY_SUCCESS && (waits || step->status == STEP_COMPENSATION_FAILED)) {
+        undone(apply, event, step);
+        return;
+    }
+    if (!waits || step->due_at_ms == 0 || event->attempt != step->compensations || step->status != STEP_COMPENSATING) {
+        apply->effects->disposition = step->status == STEP_COMPENSATED && meaning->outcome == REPLY_SUCCESS ? IGNORED_DUPLICATE
+                                                                                                          : IGNORED_LATE;
+        return;
+    }
+    if (meaning->outcome == REPLY_PENDING) {
+        step->due_at_ms = apply->at + compensation_of(apply, step)->timeout_ms;
+        step->changed = true;
+        apply_history(apply, HISTORY_PENDING, step->index, event->attempt);
+        return;
+    }
+    /* A compensation that is refused is tried again: giving up would leave the effect in place. */
+    apply_history(apply, HISTORY_UNDO_REFUSED, step->index, event->attempt);
+    try_again(apply, step, json_incref(meaning->error), event->retry_after_ms);
+}
+
+void compensate_due(struct apply *apply, struct saga_step *step)
+{
+    if (step->status == STEP_COMPENSATION_RETRYING) {
+        send(apply, step);
+        return;
+    }
+    apply_history(apply, HISTORY_UNDO_TIMEOUT, step->index, step->compensations);
+    try_again(apply, step, reply_error("TIMEOUT", "no answer in time"), 0);
+}

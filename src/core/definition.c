@@ -1,0 +1,645 @@
+/*
+ * definition.c -- a definition document into a compiled definition.
+ *
+ * Owns:     the members, their types and ranges, the defaults; unknown members are errors with the nearest name.
+ * Tests:    tests/core/test_definition.c
+ */
+#include "definition_check.h"
+#include <baton/json.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TIMEOUT_DEFAULT_MS 30000
+#define TEXT_MAX 1000
+
+static const struct retry_policy retry_default = {.attempts = 3, .interval_ms = 500, .backoff = 2.0, .max_interval_ms = 30000, .jitter = 0.2};
+static const struct retry_policy undo_default = {.attempts = 10, .interval_ms = 500, .backoff = 2.0, .max_interval_ms = 30000, .jitter = 0.2};
+
+/* --- findings --- */
+
+static void add(struct checking *checking, enum finding_level level, const char *key, bool of_key, int column, const char *format,
+                va_list args)
+{
+    struct findings *findings = checking->findings;
+    struct finding *finding = NULL;
+    size_t len = checking->pointer.len;
+    const char *pointer = NULL;
+
+    findings->errors += level == FINDING_ERROR;
+    if (findings->len == FINDINGS_MAX)
+        return;
+    if (key != NULL)
+        json_pointer_push(&checking->pointer, key);
+    pointer = buffer_cstr(&checking->pointer);
+    finding = &findings->items[findings->len++];
+    *finding = (struct finding){.level = level, .of_key = of_key, .column_in_string = column};
+    (void)snprintf(finding->pointer, sizeof finding->pointer, "%s", pointer == NULL ? "" : pointer);
+    (void)vsnprintf(finding->text, sizeof finding->text, format, args);
+    checking->pointer.len = len;
+}
+
+void finding_add(struct checking *checking, enum finding_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add(checking, level, NULL, false, 0, format, args);
+    va_end(args);
+}
+
+void finding_at(struct checking *checking, enum finding_level level, const char *key, bool of_key, int column, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add(checking, level, key, of_key, column, format, args);
+    va_end(args);
+}
+
+#define WRONG(checking, key, ...) finding_at((checking), FINDING_ERROR, (key), false, 0, __VA_ARGS__)
+
+/* --- reading members --- */
+
+static size_t enter(struct checking *checking, const char *key)
+{
+    size_t len = checking->pointer.len;
+
+    json_pointer_push(&checking->pointer, key);
+    return len;
+}
+
+static size_t enter_index(struct checking *checking, size_t index)
+{
+    char token[24];
+
+    (void)snprintf(token, sizeof token, "%zu", index);
+    return enter(checking, token);
+}
+
+static void leave(struct checking *checking, size_t len)
+{
+    checking->pointer.len = len;
+}
+
+static bool listed(const char *word, const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        if (strcmp(word, *names) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Members that exist in the language, not in this version: refused by name, never ignored. */
+static const char *const later[] = {"parallel", "join",     "forEach", "switch",    "sequence", "wait",        "sleep",
+                                    "saga",     "tcc",      "fallback", "repeat",   "sensitive", "onDuplicate", "lock", NULL};
+
+/* False if doc is no object. */
+static bool members(struct checking *checking, const json_t *doc, const char *const *names)
+{
+    json_t *object = (json_t *)(uintptr_t)doc;
+    size_t count = 0;
+
+    if (!json_is_object(doc)) {
+        finding_add(checking, FINDING_ERROR, "an object expected");
+        return false;
+    }
+    while (names[count] != NULL)
+        count++;
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+        const char *key = json_object_iter_key(at), *near = NULL;
+
+        if (listed(key, names))
+            continue;
+        if (listed(key, later)) {
+            finding_at(checking, FINDING_ERROR, key, true, 0, "\"%s\" is not supported by this version", key);
+            continue;
+        }
+        near = nearest_name(key, names, count);
+        if (near != NULL)
+            finding_at(checking, FINDING_ERROR, key, true, 0, "unknown member \"%.60s\"; did you mean \"%s\"?", key, near);
+        else
+            finding_at(checking, FINDING_ERROR, key, true, 0, "unknown member \"%.60s\"", key);
+    }
+    return true;
+}
+
+static char *copy(struct checking *checking, const char *text)
+{
+    char *copied = strdup(text);
+
+    checking->no_memory = checking->no_memory || copied == NULL;
+    return copied;
+}
+
+/* A text member; NULL when missing or wrong (said). */
+static const char *text_of(struct checking *checking, const json_t *doc, const char *key, bool required)
+{
+    json_t *value = json_object_get(doc, key);
+
+    if (value == NULL) {
+        if (required)
+            finding_add(checking, FINDING_ERROR, "\"%s\" is missing", key);
+        return NULL;
+    }
+    if (!json_is_string(value)) {
+        WRONG(checking, key, "a text expected");
+        return NULL;
+    }
+    return json_string_value(value);
+}
+
+static void duration_of(struct checking *checking, const json_t *doc, const char *key, int64_t *ret_ms)
+{
+    json_t *value = json_object_get(doc, key);
+
+    if (value == NULL)
+        return;
+    if (!json_is_string(value) || !duration_parse(json_string_value(value), ret_ms))
+        WRONG(checking, key, "a duration like \"250ms\", \"30s\", \"5m\", \"24h\" or \"7d\" expected, at most 3650d");
+    else if (*ret_ms == 0 && strcmp(key, "interval") != 0)
+        WRONG(checking, key, "a duration above zero expected");
+}
+
+static void number_of(struct checking *checking, const json_t *doc, const char *key, double least, double most, double *ret_value)
+{
+    json_t *value = json_object_get(doc, key);
+
+    if (value == NULL)
+        return;
+    if (!json_is_number(value) || json_number_value(value) < least || json_number_value(value) > most)
+        WRONG(checking, key, "a number from %g to %g expected", least, most);
+    else
+        *ret_value = json_number_value(value);
+}
+
+static struct expr *expr_of(struct checking *checking, const json_t *doc, const char *key)
+{
+    json_t *value = json_object_get(doc, key);
+    struct expr *expr = NULL;
+    struct expr_error_place place;
+    struct baton_error err;
+    enum baton_err rc = BATON_OK;
+
+    if (value == NULL)
+        return NULL;
+    if (!json_is_string(value)) {
+        WRONG(checking, key, "an expression \"${...}\" expected");
+        return NULL;
+    }
+    rc = expr_compile_field(checking->vm, json_string_value(value), &expr, &place, &err);
+    if (rc == BATON_E_NOMEM)
+        checking->no_memory = true;
+    else if (rc != BATON_OK)
+        finding_at(checking, FINDING_ERROR, key, false, place.column, "%s", err.text);
+    return expr;
+}
+
+static struct template *template_of(struct checking *checking, const json_t *doc, const char *key)
+{
+    json_t *value = json_object_get(doc, key);
+    struct template *template = NULL;
+    struct expr_error_place place;
+    struct baton_error err;
+    size_t len = 0;
+    enum baton_err rc = BATON_OK;
+
+    if (value == NULL)
+        return NULL;
+    rc = template_compile(checking->vm, value, &template, &place, &err);
+    if (rc == BATON_E_NOMEM)
+        checking->no_memory = true;
+    if (rc != BATON_E_INVALID)
+        return template;
+    len = enter(checking, key);
+    buffer_text(&checking->pointer, place.pointer);
+    finding_at(checking, FINDING_ERROR, NULL, false, place.column, "%s", err.text);
+    leave(checking, len);
+    return NULL;
+}
+
+/* --- retry --- */
+
+static void free_codes(char **codes)
+{
+    for (size_t i = 0; codes != NULL && codes[i] != NULL; i++)
+        free(codes[i]);
+    free(codes);
+}
+
+static char **copy_codes(struct checking *checking, char *const *codes)
+{
+    size_t n = 0;
+    char **copied = NULL;
+
+    if (codes == NULL)
+        return NULL;
+    while (codes[n] != NULL)
+        n++;
+    copied = calloc(n + 1, sizeof *copied);
+    checking->no_memory = checking->no_memory || copied == NULL;
+    for (size_t i = 0; copied != NULL && i < n; i++)
+        copied[i] = copy(checking, codes[i]);
+    return copied;
+}
+
+static void codes_of(struct checking *checking, const json_t *doc, const char *key, char ***codes)
+{
+    json_t *value = json_object_get(doc, key);
+    size_t n = json_array_size(value);
+
+    if (value == NULL)
+        return;
+    free_codes(*codes);
+    *codes = calloc(n + 1, sizeof **codes);
+    checking->no_memory = checking->no_memory || *codes == NULL;
+    if (!json_is_array(value) || n == 0)
+        WRONG(checking, key, "a list of error codes expected, at least one");
+    for (size_t i = 0, used = 0; *codes != NULL && i < n; i++) {
+        const char *code = json_string_value(json_array_get(value, i));
+
+        if (code == NULL || code[0] == '\0')
+            WRONG(checking, key, "a list of error codes expected: item %zu is not a text", i);
+        else
+            (*codes)[used++] = copy(checking, code);
+    }
+}
+
+static void attempts_of(struct checking *checking, const json_t *doc, int *ret_attempts)
+{
+    json_t *value = json_object_get(doc, "attempts");
+
+    if (value == NULL)
+        return;
+    if (json_is_string(value) && strcmp(json_string_value(value), "unlimited") == 0)
+        *ret_attempts = RETRY_UNLIMITED;
+    else if (json_is_integer(value) && json_integer_value(value) >= 1 && json_integer_value(value) <= RETRY_ATTEMPTS_MAX)
+        *ret_attempts = (int)json_integer_value(value);
+    else
+        WRONG(checking, "attempts", "1 to %d or \"unlimited\" expected", RETRY_ATTEMPTS_MAX);
+}
+
+/* Over policy, which holds the defaults and owns its lists. */
+static void retry_of(struct checking *checking, const json_t *parent, struct retry_policy *policy)
+{
+    static const char *const names[] = {"attempts", "interval", "backoff", "maxInterval", "maxDuration", "jitter", "on", "notOn", NULL};
+    const json_t *doc = json_object_get(parent, "retry");
+    size_t len = 0;
+
+    if (doc == NULL)
+        return;
+    len = enter(checking, "retry");
+    if (members(checking, doc, names)) {
+        attempts_of(checking, doc, &policy->attempts);
+        duration_of(checking, doc, "interval", &policy->interval_ms);
+        number_of(checking, doc, "backoff", 1, 100, &policy->backoff);
+        duration_of(checking, doc, "maxInterval", &policy->max_interval_ms);
+        duration_of(checking, doc, "maxDuration", &policy->max_duration_ms);
+        number_of(checking, doc, "jitter", 0, 1, &policy->jitter);
+        codes_of(checking, doc, "on", &policy->on);
+        codes_of(checking, doc, "notOn", &policy->not_on);
+        if (policy->max_interval_ms < policy->interval_ms) {
+            if (json_object_get(doc, "maxInterval") != NULL)
+                WRONG(checking, "maxInterval", "below \"interval\"");
+            policy->max_interval_ms = policy->interval_ms;
+        }
+    }
+    leave(checking, len);
+}
+
+static struct retry_policy inherit(struct checking *checking, const struct retry_policy *from)
+{
+    struct retry_policy policy = *from;
+
+    policy.on = copy_codes(checking, from->on);
+    policy.not_on = copy_codes(checking, from->not_on);
+    return policy;
+}
+
+static void free_retry(struct retry_policy *policy)
+{
+    free_codes(policy->on);
+    free_codes(policy->not_on);
+}
+
+struct defaults {
+    int64_t timeout_ms, undo_timeout_ms;
+    struct retry_policy retry, undo_retry;
+};
+
+static void defaults_of(struct checking *checking, const json_t *doc, struct defaults *defaults)
+{
+    static const char *const names[] = {"timeout", "retry", "compensation", NULL};
+    static const char *const undo_names[] = {"timeout", "retry", NULL};
+    const json_t *inner = json_object_get(doc, "defaults"), *undo = NULL;
+    size_t len = 0;
+
+    *defaults = (struct defaults){TIMEOUT_DEFAULT_MS, TIMEOUT_DEFAULT_MS, retry_default, undo_default};
+    if (inner == NULL)
+        return;
+    len = enter(checking, "defaults");
+    if (members(checking, inner, names)) {
+        duration_of(checking, inner, "timeout", &defaults->timeout_ms);
+        retry_of(checking, inner, &defaults->retry);
+        defaults->undo_timeout_ms = defaults->timeout_ms;
+        /* A compensation waits as long, but is tried more often: giving up leaves the effect in place. */
+        defaults->undo_retry.interval_ms = defaults->retry.interval_ms;
+        defaults->undo_retry.backoff = defaults->retry.backoff;
+        defaults->undo_retry.max_interval_ms = defaults->retry.max_interval_ms;
+        defaults->undo_retry.jitter = defaults->retry.jitter;
+        undo = json_object_get(inner, "compensation");
+        if (undo != NULL) {
+            size_t inner_len = enter(checking, "compensation");
+
+            if (members(checking, undo, undo_names)) {
+                duration_of(checking, undo, "timeout", &defaults->undo_timeout_ms);
+                retry_of(checking, undo, &defaults->undo_retry);
+            }
+            leave(checking, inner_len);
+        }
+    }
+    leave(checking, len);
+}
+
+/* --- steps --- */
+
+static bool step_name_valid(const char *text)
+{
+    size_t len = strlen(text);
+
+    if (len < 1 || len > DEFINITION_STEP_NAME_MAX || strchr("0123456789_-", text[0]) != NULL)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+            return false;
+    }
+    return true;
+}
+
+static char *service_of(struct checking *checking, const json_t *doc, bool required)
+{
+    const char *text = text_of(checking, doc, "service", required);
+
+    if (text == NULL)
+        return NULL;
+    if (!service_name_valid(text, strlen(text))) {
+        WRONG(checking, "service", "1 to 200 of letters, digits, '.', '_' and '-' expected: it names the topic <service>.commands");
+        return NULL;
+    }
+    return copy(checking, text);
+}
+
+static char *command_of(struct checking *checking, const json_t *doc)
+{
+    const char *text = text_of(checking, doc, "command", true);
+
+    if (text == NULL)
+        return NULL;
+    if (text[0] == '\0' || strlen(text) > 200) {
+        WRONG(checking, "command", "1 to 200 characters expected");
+        return NULL;
+    }
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20) {
+            WRONG(checking, "command", "control characters cannot stand in a header");
+            return NULL;
+        }
+    }
+    return copy(checking, text);
+}
+
+static struct reply_mapping *reply_of(struct checking *checking, const json_t *parent)
+{
+    static const char *const names[] = {"success", "retry", "code", "output", NULL};
+    const json_t *doc = json_object_get(parent, "reply");
+    struct reply_mapping *mapping = NULL;
+    size_t len = 0;
+
+    if (doc == NULL)
+        return NULL;
+    mapping = calloc(1, sizeof *mapping);
+    checking->no_memory = checking->no_memory || mapping == NULL;
+    len = enter(checking, "reply");
+    if (json_object_get(doc, "schema") != NULL)
+        finding_at(checking, FINDING_ERROR, "schema", true, 0, "payload schemas are not supported by this version");
+    else if (members(checking, doc, names) && mapping != NULL) {
+        mapping->success = expr_of(checking, doc, "success");
+        mapping->retry = expr_of(checking, doc, "retry");
+        mapping->code = expr_of(checking, doc, "code");
+        mapping->output = expr_of(checking, doc, "output");
+    }
+    leave(checking, len);
+    return mapping;
+}
+
+static struct definition_compensation *compensation_of(struct checking *checking, const json_t *parent, const char *step_service,
+                                                       const struct defaults *defaults)
+{
+    static const char *const names[] = {"service", "command", "input", "retry", "timeout", NULL};
+    const json_t *doc = json_object_get(parent, "compensation");
+    struct definition_compensation *compensation = NULL;
+    size_t len = 0;
+
+    if (doc == NULL)
+        return NULL;
+    compensation = calloc(1, sizeof *compensation);
+    if (compensation == NULL) {
+        checking->no_memory = true;
+        return NULL;
+    }
+    len = enter(checking, "compensation");
+    compensation->timeout_ms = defaults->undo_timeout_ms;
+    compensation->retry = inherit(checking, &defaults->undo_retry);
+    if (members(checking, doc, names)) {
+        compensation->service = service_of(checking, doc, false);
+        if (compensation->service == NULL && step_service != NULL)
+            compensation->service = copy(checking, step_service);
+        compensation->command = command_of(checking, doc);
+        compensation->input = template_of(checking, doc, "input");
+        retry_of(checking, doc, &compensation->retry);
+        duration_of(checking, doc, "timeout", &compensation->timeout_ms);
+    }
+    leave(checking, len);
+    return compensation;
+}
+
+static void step_of(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition_step *step)
+{
+    static const char *const names[] = {"name",  "description", "service",      "command", "input", "output", "when",
+                                        "timeout", "retry",     "compensation", "pivot",   "reply", NULL};
+    const char *name = NULL;
+    json_t *pivot = NULL;
+
+    step->timeout_ms = defaults->timeout_ms;
+    step->retry = inherit(checking, &defaults->retry);
+    if (!members(checking, doc, names))
+        return;
+    name = text_of(checking, doc, "name", true);
+    if (name != NULL && !step_name_valid(name))
+        WRONG(checking, "name", "a letter and then up to %d letters, digits, '_' or '-' expected", DEFINITION_STEP_NAME_MAX - 1);
+    else if (name != NULL)
+        step->name = copy(checking, name);
+    (void)text_of(checking, doc, "description", false);
+    step->service = service_of(checking, doc, true);
+    step->command = command_of(checking, doc);
+    step->input = template_of(checking, doc, "input");
+    step->output = template_of(checking, doc, "output");
+    step->when = expr_of(checking, doc, "when");
+    duration_of(checking, doc, "timeout", &step->timeout_ms);
+    retry_of(checking, doc, &step->retry);
+    step->compensation = compensation_of(checking, doc, step->service, defaults);
+    step->reply = reply_of(checking, doc);
+    pivot = json_object_get(doc, "pivot");
+    if (pivot != NULL && !json_is_boolean(pivot))
+        WRONG(checking, "pivot", "true or false expected");
+    step->pivot = json_is_true(pivot);
+}
+
+static void steps_of(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition *definition)
+{
+    const json_t *steps = json_object_get(doc, "steps");
+    size_t n = json_array_size(steps), len = 0;
+
+    if (steps == NULL) {
+        finding_add(checking, FINDING_ERROR, "\"steps\" is missing");
+        return;
+    }
+    if (!json_is_array(steps) || n == 0 || n > DEFINITION_STEPS_MAX) {
+        WRONG(checking, "steps", "a list of 1 to %d steps expected", DEFINITION_STEPS_MAX);
+        return;
+    }
+    definition->steps = calloc(n, sizeof *definition->steps);
+    if (definition->steps == NULL) {
+        checking->no_memory = true;
+        return;
+    }
+    definition->steps_len = n;
+    len = enter(checking, "steps");
+    for (size_t i = 0; i < n; i++) {
+        struct definition_step *step = &definition->steps[i];
+        size_t inner = enter_index(checking, i);
+
+        step_of(checking, json_array_get(steps, i), defaults, step);
+        for (size_t k = 0; k < i && step->name != NULL; k++) {
+            if (definition->steps[k].name != NULL && strcmp(definition->steps[k].name, step->name) == 0)
+                WRONG(checking, "name", "\"%s\" is the name of step %zu too", step->name, k + 1);
+        }
+        if (step->pivot && definition->pivot >= 0)
+            WRONG(checking, "pivot", "step %d is the pivot already: there is one point of no return", definition->pivot + 1);
+        else if (step->pivot)
+            definition->pivot = (int)i;
+        leave(checking, inner);
+    }
+    leave(checking, len);
+}
+
+static void head_of(struct checking *checking, const json_t *doc, struct definition *definition)
+{
+    const char *name = text_of(checking, doc, "name", true), *description = text_of(checking, doc, "description", false);
+    json_t *version = json_object_get(doc, "version");
+
+    if (name != NULL && !definition_name_valid(name, strlen(name)))
+        WRONG(checking, "name", "1 to %d of a-z, 0-9 and '-' expected, not '-' first", DEFINITION_NAME_MAX);
+    else if (name != NULL)
+        definition->name = copy(checking, name);
+    if (description != NULL && strlen(description) > TEXT_MAX)
+        WRONG(checking, "description", "at most %d bytes expected", TEXT_MAX);
+    else if (description != NULL)
+        definition->description = copy(checking, description);
+    if (version == NULL)
+        finding_add(checking, FINDING_ERROR, "\"version\" is missing");
+    else if (!json_is_integer(version) || json_integer_value(version) < 1 || json_integer_value(version) > INT32_MAX)
+        WRONG(checking, "version", "a whole number from 1 expected");
+    else
+        definition->version = json_integer_value(version);
+    duration_of(checking, doc, "timeout", &definition->timeout_ms);
+    if (json_object_get(doc, "input") != NULL)
+        finding_at(checking, FINDING_ERROR, "input", true, 0, "payload schemas are not supported by this version");
+}
+
+enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct findings *findings, struct definition **ret_definition)
+{
+    static const char *const names[] = {"$schema", "name", "version", "description", "timeout", "defaults", "input", "steps", "output", NULL};
+    struct checking checking = {.vm = vm, .findings = findings};
+    struct definition *definition = calloc(1, sizeof *definition);
+    struct defaults defaults;
+    enum baton_err rc = BATON_OK;
+
+    findings->len = findings->errors = 0;
+    if (definition == NULL)
+        return BATON_E_NOMEM;
+    definition->vm = vm;
+    definition->pivot = -1;
+    if (members(&checking, doc, names)) {
+        head_of(&checking, doc, definition);
+        defaults_of(&checking, doc, &defaults);
+        steps_of(&checking, doc, &defaults, definition);
+        definition->output = template_of(&checking, doc, "output");
+        free_retry(&defaults.retry);
+        free_retry(&defaults.undo_retry);
+    }
+    if (findings->errors == 0 && !checking.no_memory)
+        definition_check(&checking, definition);
+    if (checking.no_memory || checking.pointer.failed)
+        rc = BATON_E_NOMEM;
+    else if (findings->errors > 0)
+        rc = BATON_E_INVALID;
+    buffer_free(&checking.pointer);
+    if (rc != BATON_OK) {
+        definition_free(definition);
+        return rc;
+    }
+    *ret_definition = definition;
+    return BATON_OK;
+}
+
+static void free_step(struct expr_vm *vm, struct definition_step *step)
+{
+    free(step->name);
+    free(step->service);
+    free(step->command);
+    template_free(vm, step->input);
+    template_free(vm, step->output);
+    expr_free(vm, step->when);
+    free_retry(&step->retry);
+    if (step->reply != NULL) {
+        expr_free(vm, step->reply->success);
+        expr_free(vm, step->reply->retry);
+        expr_free(vm, step->reply->code);
+        expr_free(vm, step->reply->output);
+        free(step->reply);
+    }
+    if (step->compensation != NULL) {
+        free(step->compensation->service);
+        free(step->compensation->command);
+        template_free(vm, step->compensation->input);
+        free_retry(&step->compensation->retry);
+        free(step->compensation);
+    }
+}
+
+void definition_free(struct definition *definition)
+{
+    if (definition == NULL)
+        return;
+    for (size_t i = 0; i < definition->steps_len; i++)
+        free_step(definition->vm, &definition->steps[i]);
+    template_free(definition->vm, definition->output);
+    free(definition->steps);
+    free(definition->name);
+    free(definition->description);
+    free(definition);
+}
+
+int definition_step_index(const struct definition *definition, const char *name, size_t len)
+{
+    for (size_t i = 0; i < definition->steps_len; i++) {
+        if (strncmp(definition->steps[i].name, name, len) == 0 && definition->steps[i].name[len] == '\0')
+            return (int)i;
+    }
+    return -1;
+}

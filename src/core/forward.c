@@ -1,0 +1,353 @@
+/*
+ * forward.c -- the way forward: next step, attempts, what a reply or a silence means for a step.
+ *
+ * Owns:     execute commands; skipping; giving up; completion.
+ * Rule:     the first outcome of any attempt settles a step (one idempotency key for all attempts).
+ * Tests:    tests/core/test_apply.c
+ */
+#include "apply_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const struct definition_step *definition_of(const struct apply *apply, const struct saga_step *step)
+{
+    return &apply->definition->steps[step->index];
+}
+
+bool forward_past_pivot(const struct apply *apply)
+{
+    const struct saga_step *step = apply->definition->pivot < 0 ? NULL : saga_step_find(apply->next, apply->definition->pivot);
+
+    return step != NULL && step->status == STEP_DONE;
+}
+
+static struct saga_step *add_step(struct apply *apply, int index)
+{
+    struct saga *saga = apply->next;
+
+    if (saga->steps_len == saga->steps_cap) {
+        size_t cap = saga->steps_cap == 0 ? 4 : saga->steps_cap * 2;
+        struct saga_step *steps = realloc(saga->steps, cap * sizeof *steps);
+
+        if (steps == NULL) {
+            apply->failed = true;
+            return NULL;
+        }
+        saga->steps = steps;
+        saga->steps_cap = cap;
+    }
+    saga->steps[saga->steps_len] = (struct saga_step){.index = index, .changed = true};
+    return &saga->steps[saga->steps_len++];
+}
+
+static void settle(struct apply *apply, struct saga_step *step, enum step_status status)
+{
+    step->status = status;
+    step->due_at_ms = 0;
+    step->settled_at_ms = apply->at;
+    step->changed = true;
+}
+
+/* No way on from this step: back, or, past the point of no return, to the operator. */
+static void fail(struct apply *apply, struct saga_step *step)
+{
+    const struct definition_step *definition = definition_of(apply, step);
+    const char *code = error_code(step->error), *message = error_message(step->error);
+
+    if (forward_past_pivot(apply)) {
+        apply_park(apply, SAGA_RUNNING, "step %s: %s after %d attempts; past the pivot there is no way back", definition->name,
+                   code, step->attempts);
+        return;
+    }
+    if (definition->pivot && step->status == STEP_UNKNOWN && definition->compensation == NULL) {
+        apply_park(apply, SAGA_RUNNING, "step %s: %s after %d attempts; the outcome of the pivot is unknown and it cannot be undone",
+                   definition->name, code, step->attempts);
+        return;
+    }
+    compensate_begin(apply, step->index, code, message);
+}
+
+/* Attempt number step->attempts + 1. Inputs are not kept in the state: the same outputs give the same input again. */
+static void send(struct apply *apply, struct saga_step *step)
+{
+    const struct definition_step *definition = definition_of(apply, step);
+    json_t *input = NULL, *error = NULL;
+    struct effect *effect = NULL;
+
+    if (!apply_template(apply, definition->input, &input, &error)) {
+        if (error == NULL)
+            return;
+        apply_set(apply, &step->error, error);
+        settle(apply, step, STEP_FAILED);
+        fail(apply, step);
+        return;
+    }
+    step->status = STEP_RUNNING;
+    step->attempts++;
+    step->sent_at_ms = apply->at;
+    if (step->attempts == 1)
+        step->first_at_ms = apply->at;
+    step->due_at_ms = apply->at + definition->timeout_ms;
+    if (definition->retry.max_duration_ms > 0 && step->due_at_ms > step->first_at_ms + definition->retry.max_duration_ms)
+        step->due_at_ms = step->first_at_ms + definition->retry.max_duration_ms;
+    step->changed = true;
+    apply_history(apply, HISTORY_SENT, step->index, step->attempts);
+    effect = apply_effect(apply, EFFECT_COMMAND);
+    if (effect == NULL) {
+        json_decref(input);
+        return;
+    }
+    effect->step = step->index;
+    effect->action = ACTION_EXECUTE;
+    effect->attempt = step->attempts;
+    effect->service = definition->service;
+    effect->command = definition->command;
+    effect->input = input;
+    effect->expires_at_ms = step->due_at_ms;
+}
+
+static void complete(struct apply *apply)
+{
+    struct saga *saga = apply->next;
+    json_t *output = NULL, *error = NULL;
+
+    saga->status = SAGA_COMPLETED;
+    saga->ended_at_ms = apply->at;
+    if (apply->definition->output != NULL) {
+        /* All steps are done: an output that cannot be computed undoes nothing. */
+        if (apply_template(apply, apply->definition->output, &output, &error))
+            saga->output = output;
+        else
+            saga->error = error;
+    }
+    saga->output_changed = saga->error_changed = true;
+    apply_history(apply, HISTORY_ENDED, -1, 0);
+    (void)apply_effect(apply, EFFECT_RESULT);
+}
+
+/* Whether the step is wanted: 1 yes, 0 no, -1 its `when` failed (step->error says why). */
+static int wanted(struct apply *apply, struct saga_step *step)
+{
+    const struct definition_step *definition = definition_of(apply, step);
+    struct expr_scope scope = apply_scope(apply);
+    struct baton_error err = {0};
+    bool yes = true;
+    enum baton_err rc = BATON_OK;
+
+    if (definition->when != NULL)
+        rc = expr_eval_bool(apply->definition->vm, definition->when, &scope, &yes, &err);
+    if (rc == BATON_OK)
+        return yes;
+    if (rc == BATON_E_NOMEM)
+        apply->failed = true;
+    else
+        apply_set(apply, &step->error, reply_error("EXPRESSION", err.text));
+    return -1;
+}
+
+void forward_advance(struct apply *apply)
+{
+    struct saga *saga = apply->next;
+
+    while (!apply->failed) {
+        int index = saga->steps_len == 0 ? 0 : saga->steps[saga->steps_len - 1].index + 1;
+        struct saga_step *step = NULL;
+        int yes = 0;
+
+        if ((size_t)index == apply->definition->steps_len) {
+            complete(apply);
+            return;
+        }
+        step = add_step(apply, index);
+        if (step == NULL)
+            return;
+        yes = wanted(apply, step);
+        if (yes > 0) {
+            send(apply, step);
+            return;
+        }
+        settle(apply, step, yes == 0 ? STEP_SKIPPED : STEP_FAILED);
+        if (yes < 0) {
+            fail(apply, step);
+            return;
+        }
+        apply_history(apply, HISTORY_SKIPPED, index, 0);
+    }
+}
+
+/* The step's budget is spent. With an attempt unanswered the participant may have acted: it counts as maybe done. */
+static void give_up(struct apply *apply, struct saga_step *step)
+{
+    apply_history(apply, HISTORY_EXHAUSTED, step->index, step->attempts);
+    settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);
+    if (step->unanswered)
+        step->done_order = apply_next_order(apply);
+    fail(apply, step);
+}
+
+/* Another attempt, or none. Takes error over. */
+static void try_again(struct apply *apply, struct saga_step *step, json_t *error, int64_t retry_after_ms)
+{
+    const struct definition_step *definition = definition_of(apply, step);
+    int64_t delay = retry_delay_ms(&definition->retry, apply->next->id, definition->name, step->attempts + 1);
+
+    if (delay < retry_after_ms)
+        delay = retry_after_ms;
+    apply_set(apply, &step->error, error);
+    if (!apply_retry_allowed(apply, &definition->retry, step, step->attempts, error_code(step->error), delay)) {
+        give_up(apply, step);
+        return;
+    }
+    step->changed = true;
+    if (delay == 0) {
+        send(apply, step);
+        return;
+    }
+    step->status = STEP_RETRYING;
+    step->due_at_ms = apply->at + delay;
+}
+
+static void done(struct apply *apply, struct saga_step *step, struct reply_meaning *meaning)
+{
+    settle(apply, step, STEP_DONE);
+    step->done_order = 0;
+    step->done_order = apply_next_order(apply);
+    step->unanswered = false;
+    apply_set(apply, &step->output, json_incref(meaning->output));
+    json_decref(step->error);
+    step->error = NULL;
+    apply_history(apply, HISTORY_DONE, step->index, step->attempts);
+    if (meaning->output_failed) {
+        apply_set(apply, &step->error, json_incref(meaning->error));
+        if (forward_past_pivot(apply))
+            apply_park(apply, SAGA_RUNNING, "step %s: %s", apply_step_name(apply, step), error_message(step->error));
+        else
+            compensate_begin(apply, step->index, "EXPRESSION", error_message(step->error));
+        return;
+    }
+    forward_advance(apply);
+}
+
+static void refused(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
+{
+    apply_history(apply, HISTORY_REFUSED, step->index, event->attempt);
+    if (forward_past_pivot(apply)) {
+        /* Past the pivot the only way out is forward: the same command again. */
+        try_again(apply, step, json_incref(meaning->error), 0);
+        return;
+    }
+    settle(apply, step, STEP_FAILED);
+    step->unanswered = false;
+    apply_set(apply, &step->error, json_incref(meaning->error));
+    fail(apply, step);
+}
+
+/* A reply to a step that waits for one. */
+static void awaited(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
+{
+    const struct definition_step *definition = definition_of(apply, step);
+    int64_t latest = definition->retry.max_duration_ms > 0 ? step->first_at_ms + definition->retry.max_duration_ms : 0;
+
+    if (meaning->outcome == REPLY_SUCCESS) {
+        done(apply, step, meaning);
+        return;
+    }
+    if (meaning->outcome == REPLY_FAILURE && !(forward_past_pivot(apply) && event->attempt != step->attempts)) {
+        refused(apply, event, step, meaning);
+        return;
+    }
+    /* Transient news of an attempt that has been replaced tell nothing about the one under way. */
+    if (event->attempt != step->attempts || step->status != STEP_RUNNING) {
+        apply->effects->disposition = IGNORED_LATE;
+        return;
+    }
+    if (meaning->outcome == REPLY_PENDING) {
+        step->due_at_ms = apply->at + definition->timeout_ms;
+        if (latest > 0 && step->due_at_ms > latest)
+            step->due_at_ms = latest;
+        step->changed = true;
+        apply_history(apply, HISTORY_PENDING, step->index, event->attempt);
+        return;
+    }
+    apply_history(apply, HISTORY_TRANSIENT, step->index, event->attempt);
+    try_again(apply, step, json_incref(meaning->error), event->retry_after_ms);
+}
+
+/* The step on which a saga parked on its way forward. */
+static bool is_parked_step(const struct apply *apply, const struct saga_step *step)
+{
+    const struct saga *saga = apply->next;
+
+    return saga->status == SAGA_PARKED && saga->parked_from == SAGA_RUNNING && step == &saga->steps[saga->steps_len - 1] &&
+           (step->status == STEP_FAILED || step->status == STEP_UNKNOWN || step->status == STEP_RUNNING ||
+            step->status == STEP_RETRYING);
+}
+
+static bool resumes(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
+{
+    bool settled = meaning->outcome == REPLY_SUCCESS ||
+                   (meaning->outcome == REPLY_FAILURE && step->status != STEP_FAILED && !forward_past_pivot(apply));
+
+    if (!is_parked_step(apply, step) || !settled)
+        return false;
+    apply_resume(apply);
+    if (meaning->outcome == REPLY_SUCCESS)
+        done(apply, step, meaning);
+    else
+        refused(apply, event, step, meaning);
+    return true;
+}
+
+void forward_reply(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
+{
+    bool success = meaning->outcome == REPLY_SUCCESS;
+
+    if (resumes(apply, event, step, meaning))
+        return;
+    if (apply->next->status == SAGA_RUNNING && (step->status == STEP_RUNNING || step->status == STEP_RETRYING)) {
+        awaited(apply, event, step, meaning);
+        return;
+    }
+    switch (step->status) {
+    case STEP_FAILED:
+        if (success && step->attempts > 0) {
+            apply_set(apply, &step->output, json_incref(meaning->output));
+            compensate_late(apply, step);
+        } else {
+            apply->effects->disposition = meaning->outcome == REPLY_FAILURE ? IGNORED_DUPLICATE : IGNORED_LATE;
+        }
+        break;
+    case STEP_UNKNOWN:
+        /* It is compensated anyway; what it made may help to undo it. */
+        if (success && step->output == NULL) {
+            apply_set(apply, &step->output, json_incref(meaning->output));
+            step->changed = true;
+        }
+        apply->effects->disposition = IGNORED_LATE;
+        break;
+    case STEP_DONE:
+        apply->effects->disposition = success ? IGNORED_DUPLICATE : IGNORED_LATE;
+        break;
+    case STEP_RUNNING:
+    case STEP_RETRYING:
+    case STEP_SKIPPED:
+    case STEP_COMPENSATING:
+    case STEP_COMPENSATION_RETRYING:
+    case STEP_COMPENSATED:
+    case STEP_COMPENSATION_FAILED:
+    case STEP_STATUS_COUNT:
+        apply->effects->disposition = success && !step->unanswered ? IGNORED_DUPLICATE : IGNORED_LATE;
+        break;
+    }
+}
+
+void forward_due(struct apply *apply, struct saga_step *step)
+{
+    if (step->status == STEP_RETRYING) {
+        send(apply, step);
+        return;
+    }
+    step->unanswered = true;
+    apply_history(apply, HISTORY_TIMEOUT, step->index, step->attempts);
+    try_again(apply, step, reply_error("TIMEOUT", "no answer in time"), 0);
+}

@@ -1,0 +1,331 @@
+/*
+ * batch.c -- one round: collect, load, decide, commit; and what to do when one of them fails.
+ *
+ * Owns:     the batch under way; the next move after each error (design.md section 6, "Errors").
+ * Rule:     the group's metadata are taken before the first poll; a rebalance while collecting throws the batch away; an abort
+ *           does not rewind the consumer, so every dropped batch seeks back.
+ * Tests:    tests/engine/test_engine.c, tests/integration/
+ */
+#include "engine_internal.h"
+#include <stdlib.h>
+
+#define HOLD_AFTER_ABORT_MS 100
+
+/* --- collect --- */
+
+static void item_dead(struct item *item, enum dlq_reason reason, const char *why)
+{
+    item->kind = ITEM_DEAD;
+    item->reason = reason;
+    (void)snprintf(item->explanation, sizeof item->explanation, "%s", why);
+}
+
+/* On the wrong partition it is passed on; passed on once already, somebody disagrees about partitions. */
+static void route(struct engine *engine, struct item *item)
+{
+    item->to_partition = wire_partition_of(item->id, strlen(item->id), engine->options->partitions);
+    if (item->to_partition == item->message.partition)
+        return;
+    if (wire_was_forwarded(&item->message)) {
+        item_dead(item, DLQ_WRONG_PARTITION, "forwarded once and still on the wrong partition: the topic's partition count has changed");
+        return;
+    }
+    item->kind = ITEM_FORWARD;
+}
+
+static enum baton_err classify(struct engine *engine, struct item *item)
+{
+    const struct bus_input *input = &engine->options->inputs[item->message.input];
+    struct json_limits limits = {(size_t)engine->options->limits.max_message_bytes, JSON_DEPTH_MAX, JSON_VALUES_MAX};
+    struct baton_error why = {0};
+    enum baton_err rc = BATON_OK;
+
+    if (item->message.headers_total > BUS_HEADERS_MAX) {
+        (void)baton_fail(&why, BATON_E_POISON, "%zu headers, at most %d are taken", item->message.headers_total, BUS_HEADERS_MAX);
+        item_dead(item, DLQ_TOO_MANY_HEADERS, why.text);
+        return BATON_OK;
+    }
+    switch (input->kind) {
+    case INPUT_START:
+        item->kind = ITEM_START;
+        rc = wire_start_read(&item->message, input->binding, &limits, &item->start, &item->reason, &why);
+        if (rc == BATON_OK)
+            (void)strcpy(item->id, item->start.id);
+        break;
+    case INPUT_REPLIES:
+        item->kind = ITEM_REPLY;
+        rc = wire_reply_id(&item->message, &item->reply.id, &item->reason, &why);
+        if (rc == BATON_OK)
+            (void)strcpy(item->id, item->reply.id.saga_id);
+        break;
+    case INPUT_CONTROL:
+        item_dead(item, DLQ_UNKNOWN_VERB, "this version knows no verbs on the control topic");
+        return BATON_OK;
+    }
+    if (rc == BATON_E_POISON) {
+        item_dead(item, item->reason, why.text);
+        return BATON_OK;
+    }
+    if (rc == BATON_OK)
+        route(engine, item);
+    return rc;
+}
+
+/* Takes the message over. False if memory ran out: the message stays the caller's. */
+static bool item_add(struct engine *engine, const struct bus_message *message)
+{
+    struct item *item = NULL;
+
+    if (engine->items_len == engine->items_cap) {
+        size_t cap = engine->items_cap == 0 ? 64 : engine->items_cap * 2;
+        struct item *items = realloc(engine->items, cap * sizeof *items);
+
+        if (items == NULL)
+            return false;
+        engine->items = items;
+        engine->items_cap = cap;
+    }
+    item = &engine->items[engine->items_len++];
+    memset(item, 0, offsetof(struct item, explanation));
+    item->explanation[0] = '\0';
+    item->message = *message;
+    item->part = &engine->parts[message->partition];
+    engine->batch_bytes += message->value_len + message->key_len;
+    if (classify(engine, item) == BATON_OK)
+        return true;
+    engine->items_len--; /* out of memory */
+    wire_start_clear(&item->start);
+    return false;
+}
+
+static void batch_clear(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->items_len; i++) {
+        wire_start_clear(&engine->items[i].start);
+        wire_reply_clear(&engine->items[i].reply);
+        engine->bus.release(engine->bus.self, &engine->items[i].message);
+    }
+    engine->items_len = engine->batch_bytes = 0;
+    engine->rebalanced = engine->definitions_asked = false;
+    for (int32_t p = 0; p < engine->options->partitions; p++) {
+        struct part *part = &engine->parts[p];
+
+        part->touched = part->unwritten = false;
+        part->trickle_len = part->purge_len = part->writers_len = 0;
+    }
+    memset(engine->pending, 0, sizeof engine->pending);
+}
+
+static void rebalance(struct engine *engine, const struct bus_poll *poll)
+{
+    engine->rebalanced = true;
+    for (size_t i = 0; i < poll->partitions_len; i++) {
+        struct part *part = &engine->parts[poll->partitions[i]];
+
+        part_forget(engine, part);
+        part->state = poll->kind == BUS_ASSIGNED ? PART_ACQUIRING : PART_NONE;
+        part->retry_at_ms = part->troubled_since_ms = 0;
+    }
+    ENGINE_LOG(engine, LOG_LEVEL_INFO, "thread %d: %zu partitions %s", engine->thread, poll->partitions_len,
+               poll->kind == BUS_ASSIGNED ? "assigned" : poll->lost ? "lost" : "revoked");
+}
+
+/* Poll once; BATON_OK with *ret_got telling whether something came. */
+static enum baton_err collect_one(struct engine *engine, int wait_ms, bool *ret_got, struct baton_error *err)
+{
+    struct bus_poll poll = {0};
+    enum baton_err rc = engine->bus.poll(engine->bus.self, wait_ms, &poll, err);
+
+    *ret_got = false;
+    if (rc == BATON_E_RETRY) {
+        ENGINE_LOG(engine, LOG_LEVEL_WARN, "%s", err->text);
+        return BATON_OK;
+    }
+    if (rc != BATON_OK)
+        return rc;
+    switch (poll.kind) {
+    case BUS_IDLE:
+        break;
+    case BUS_MESSAGE:
+        *ret_got = true;
+        if (engine->parts[poll.message.partition].state != PART_READY)
+            engine->bus.release(engine->bus.self, &poll.message); /* it is read again after the acquire's seek */
+        else if (!item_add(engine, &poll.message)) {
+            engine->bus.release(engine->bus.self, &poll.message);
+            return baton_fail(err, BATON_E_NOMEM, "out of memory for a batch");
+        }
+        break;
+    case BUS_ASSIGNED:
+    case BUS_REVOKED:
+        rebalance(engine, &poll);
+        break;
+    }
+    return BATON_OK;
+}
+
+static enum baton_err collect(struct engine *engine, int wait_ms, struct baton_error *err)
+{
+    const struct engine_limits *limits = &engine->options->limits;
+    size_t max = engine->alone > 0 ? 1 : (size_t)limits->batch_max_count;
+    bool got = false;
+    int64_t until = 0;
+    enum baton_err rc = BATON_OK;
+
+    engine->bus.snapshot(engine->bus.self);
+    rc = collect_one(engine, wait_ms, &got, err);
+    until = limits->batch_max_wait_ms > 0 ? engine_now(engine) + limits->batch_max_wait_ms : 0;
+    while (rc == BATON_OK && !engine->rebalanced && engine->items_len < max && engine->batch_bytes < limits->batch_max_bytes) {
+        int64_t left = until == 0 ? 0 : until - engine_now(engine);
+
+        if (!got && left <= 0)
+            break;
+        rc = collect_one(engine, left > 0 ? (int)left : 0, &got, err);
+    }
+    return rc;
+}
+
+/* Ended sagas whose retention is over, now and then. */
+static enum baton_err choose_purges(struct engine *engine, bool *ret_some, struct baton_error *err)
+{
+    enum baton_err rc = BATON_OK;
+
+    for (int32_t p = 0; p < engine->options->partitions && rc == BATON_OK; p++) {
+        struct part *part = &engine->parts[p];
+
+        if (part->state != PART_READY || part->purge_at_ms > engine->now_ms || engine->alone > 0)
+            continue;
+        if (part->purge == NULL)
+            part->purge = calloc(PURGE_BATCH_MAX, sizeof *part->purge);
+        if (part->purge == NULL)
+            return baton_fail(err, BATON_E_NOMEM, "out of memory for partition %d", part->partition);
+        rc = view_checked(engine,
+                          engine->view.ended_before(engine->view.self, part->partition,
+                                                    engine->now_ms - engine->options->limits.retention_ms, part->purge,
+                                                    PURGE_BATCH_MAX, &part->purge_len, err),
+                          err);
+        if (rc != BATON_OK)
+            part->purge_len = 0;
+        /* A full answer hides more. */
+        part->purge_at_ms = part->purge_len == PURGE_BATCH_MAX ? engine->now_ms + 1 : engine->now_ms + PURGE_EVERY_MS;
+        *ret_some = *ret_some || part->purge_len > 0;
+    }
+    return rc;
+}
+
+/* --- failure --- */
+
+/* The batch did not happen: memory goes back, inputs are read again from where the last transaction left them. */
+static enum baton_err drop(struct engine *engine, struct baton_error *err)
+{
+    enum baton_err rc = BATON_OK;
+
+    commit_undo(engine);
+    timers_restore(engine);
+    if (engine->begun) {
+        rc = engine->bus.abort(engine->bus.self, err);
+        engine->begun = false;
+        engine_count(engine, STAT_ABORTS, 1);
+    }
+    for (int32_t p = 0; p < engine->options->partitions && rc == BATON_OK; p++) {
+        if (engine->parts[p].state == PART_READY)
+            rc = engine->bus.seek(engine->bus.self, p, engine->parts[p].offsets, err);
+    }
+    return rc;
+}
+
+static void note_culprit(struct engine *engine, const struct baton_error *err)
+{
+    struct culprit *culprit = &engine->culprit;
+
+    memset(culprit, 0, sizeof *culprit);
+    culprit->set = true;
+    culprit->input = -1;
+    (void)snprintf(culprit->why, sizeof culprit->why, "%s", err->text);
+    if (engine->items_len == 1) {
+        culprit->input = engine->items[0].message.input;
+        culprit->partition = engine->items[0].message.partition;
+        culprit->offset = engine->items[0].message.offset;
+    } else if (engine->fired_len == 1) {
+        (void)strcpy(culprit->id, engine->fired[0].id);
+    }
+}
+
+static void failed(struct engine *engine, enum baton_err rc, struct baton_error *err)
+{
+    size_t causes = engine->items_len + engine->fired_len;
+
+    if (rc == BATON_E_FATAL) {
+        engine_fail(engine, err);
+        return;
+    }
+    if (rc == BATON_E_POISON && engine->failed_tag == TAG_STATE) {
+        engine->trickle_off_until_ms = engine_now(engine) + STOPPED_RETRY_MS;
+        ENGINE_LOG(engine, LOG_LEVEL_ERROR, "%s refuses a state: %s; checkpoints stand still until it takes them",
+                   engine->options->state_topic, err->text);
+    } else if (rc == BATON_E_POISON && causes > 1) {
+        ENGINE_LOG(engine, LOG_LEVEL_WARN, "%s; taking the %zu inputs one by one to find it", err->text, causes);
+        engine->alone = causes;
+    } else if (rc == BATON_E_POISON && causes == 1 && !engine->culprit.set) {
+        note_culprit(engine, err);
+    } else if (rc != BATON_E_RETRY || engine->view_away_since_ms == 0) {
+        ENGINE_LOG(engine, rc == BATON_E_POISON ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "transaction dropped: %s", err->text);
+        engine->hold_until_ms = engine_now(engine) + HOLD_AFTER_ABORT_MS;
+    }
+    if (drop(engine, err) != BATON_OK)
+        engine_fail(engine, err);
+}
+
+/* --- the round --- */
+
+void batch_idle(struct engine *engine, int wait_ms)
+{
+    struct baton_error err = {0};
+
+    if (collect(engine, wait_ms, &err) == BATON_E_FATAL)
+        engine_fail(engine, &err);
+    batch_clear(engine); /* read again: positions are sought when the partitions resume */
+}
+
+void batch_run(struct engine *engine, int wait_ms)
+{
+    struct baton_error err = {0};
+    bool some = false;
+    enum baton_err rc = collect(engine, wait_ms, &err);
+
+    engine->now_ms = engine_now(engine);
+    if (engine->rebalanced) {
+        /* Whatever was collected is read again: by the new owner, or by us after the acquire. */
+        for (int32_t p = 0; p < engine->options->partitions && rc == BATON_OK; p++) {
+            if (engine->parts[p].state == PART_READY)
+                rc = engine->bus.seek(engine->bus.self, p, engine->parts[p].offsets, &err);
+        }
+        if (rc != BATON_OK)
+            engine_fail(engine, &err);
+        goto out;
+    }
+    if (rc == BATON_OK && (engine->alone == 0 || engine->items_len == 0))
+        timers_take(engine);
+    if (rc == BATON_OK)
+        some = commit_choose_trickle(engine);
+    if (rc == BATON_OK)
+        rc = choose_purges(engine, &some, &err);
+    if (rc == BATON_OK && engine->items_len == 0 && engine->fired_len == 0 && !some) {
+        engine->alone = 0;
+        goto out;
+    }
+    if (rc == BATON_OK)
+        rc = load_batch(engine, &err);
+    if (rc == BATON_OK)
+        rc = decide_batch(engine, &err);
+    if (rc == BATON_OK)
+        rc = commit_batch(engine, &err);
+    if (rc != BATON_OK) {
+        failed(engine, rc, &err);
+        goto out;
+    }
+    engine->culprit.set = false;
+    engine->alone -= engine->alone > 0;
+    timers_discard(engine);
+out:
+    batch_clear(engine);
+}

@@ -1,0 +1,448 @@
+/*
+ * decide.c -- the batch's inputs, timers and purges through the rules, in order; what comes out goes into the transaction.
+ *
+ * Owns:     which event an input is, which dead letter it becomes; effects -> records; the journal's steps.
+ * Never:    a rule of a saga: those are saga_apply's.
+ * Tests:    tests/engine/test_engine.c, tests/integration/
+ */
+#include "engine_internal.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STATE_OVERHEAD 20000 /* room for headers and framing beside a state in one record */
+
+void decide_touch_part(struct engine *engine, struct part *part)
+{
+    (void)engine;
+    if (part->touched)
+        return;
+    part->touched = true;
+    memcpy(part->next_offsets, part->offsets, sizeof part->next_offsets);
+}
+
+enum baton_err decide_produce(struct engine *engine, const struct bus_record *record, struct baton_error *err)
+{
+    enum baton_err rc = BATON_OK;
+
+    if (!engine->begun) {
+        rc = engine->bus.begin(engine->bus.self, err);
+
+        if (rc != BATON_OK)
+            return rc;
+        engine->begun = true;
+    }
+    rc = engine->bus.produce(engine->bus.self, record, err);
+    if (rc != BATON_OK)
+        engine->failed_tag = record->tag;
+    return rc;
+}
+
+static enum baton_err produce_out(struct engine *engine, int tag, struct baton_error *err)
+{
+    engine->out.record.tag = tag;
+    return decide_produce(engine, &engine->out.record, err);
+}
+
+static const struct saga *current(const struct entry *entry)
+{
+    return entry->touched ? entry->work : entry->saga;
+}
+
+static struct journal_cause cause_of(const struct engine *engine, const struct item *item)
+{
+    return (struct journal_cause){.topic = engine->options->inputs[item->message.input].topic,
+                                  .partition = item->message.partition, .offset = item->message.offset};
+}
+
+static enum baton_err dead_letter(struct engine *engine, struct item *item, enum dlq_reason reason, const char *why,
+                                  struct baton_error *err)
+{
+    struct journal_cause cause = cause_of(engine, item);
+    struct journal_writer *writer = part_writer(item->part);
+    char what[64];
+    enum baton_err rc = wire_dead_letter_write(&item->message, cause.topic, reason, why, engine->options->dlq_topic, &engine->out, err);
+
+    if (rc == BATON_OK)
+        rc = produce_out(engine, TAG_CAUSE, err);
+    if (rc != BATON_OK)
+        return rc;
+    if (writer == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for the journal");
+    (void)snprintf(what, sizeof what, "dead-letter:%s", dlq_reason_name(reason));
+    journal_writer_note(writer, &cause, what, item->id[0] == '\0' ? NULL : item->id);
+    engine->pending[STAT_DEAD_LETTERS]++;
+    ENGINE_LOG(engine, LOG_LEVEL_WARN, "dead letter %s[%d]@%" PRId64 ": %s: %s", cause.topic, cause.partition, cause.offset,
+               dlq_reason_name(reason), why);
+    return BATON_OK;
+}
+
+/* --- effects --- */
+
+static bool reply_topic_allowed(const struct engine *engine, const char *topic)
+{
+    for (const char *const *allowed = engine->options->allow_reply_to; allowed != NULL && *allowed != NULL; allowed++) {
+        if (strcmp(*allowed, topic) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void count_ended(struct engine *engine, enum saga_status status)
+{
+    if (status == SAGA_COMPLETED)
+        engine->pending[STAT_COMPLETED]++;
+    else if (status == SAGA_COMPENSATED)
+        engine->pending[STAT_COMPENSATED]++;
+    else if (status == SAGA_CANCELLED)
+        engine->pending[STAT_CANCELLED]++;
+}
+
+static enum baton_err produce_result(struct engine *engine, const struct saga *saga, struct baton_error *err)
+{
+    const char *reply_topic = saga->reply_to.topic;
+    enum baton_err rc = wire_result_write(saga, EFFECT_RESULT, engine->now_ms, engine->options->results_topic, NULL,
+                                          &engine->out, err);
+
+    if (rc == BATON_OK)
+        rc = produce_out(engine, TAG_CAUSE, err);
+    if (rc != BATON_OK || reply_topic == NULL)
+        return rc;
+    if (!reply_topic_allowed(engine, reply_topic)) {
+        if (!engine->reply_to_warned)
+            ENGINE_LOG(engine, LOG_LEVEL_WARN,
+                       "saga %s: its starter wants the answer on %s, which topics.allowReplyTo does not name; it is on %s only "
+                       "(said once)", saga->id, reply_topic, engine->options->results_topic);
+        engine->reply_to_warned = true;
+        return BATON_OK;
+    }
+    rc = wire_result_write(saga, EFFECT_RESULT, engine->now_ms, reply_topic, saga->reply_to.correlation, &engine->out, err);
+    return rc == BATON_OK ? produce_out(engine, TAG_CAUSE, err) : rc;
+}
+
+static enum baton_err produce_effects(struct engine *engine, const struct saga *saga, struct baton_error *err)
+{
+    enum baton_err rc = BATON_OK;
+
+    for (size_t i = 0; i < engine->effects.len && rc == BATON_OK; i++) {
+        const struct effect *effect = &engine->effects.items[i];
+
+        switch (effect->kind) {
+        case EFFECT_COMMAND:
+            rc = wire_command_write(saga, effect, engine->now_ms, &engine->names, &engine->out, err);
+            if (rc == BATON_OK)
+                rc = produce_out(engine, TAG_CAUSE, err);
+            engine->pending[STAT_COMMANDS]++;
+            break;
+        case EFFECT_RESULT:
+            rc = produce_result(engine, saga, err);
+            count_ended(engine, saga->status);
+            break;
+        case EFFECT_PARKED:
+            engine->pending[STAT_PARKED]++;
+            ENGINE_LOG(engine, LOG_LEVEL_ERROR, "saga %s is parked: %s", saga->id, saga->parked);
+            __attribute__((fallthrough));
+        case EFFECT_RESUMED:
+            rc = wire_result_write(saga, effect->kind, engine->now_ms, engine->options->events_topic, NULL, &engine->out, err);
+            if (rc == BATON_OK)
+                rc = produce_out(engine, TAG_CAUSE, err);
+            break;
+        }
+    }
+    return rc;
+}
+
+/* --- applying --- */
+
+static void touch(struct engine *engine, struct entry *entry)
+{
+    entry->touched = true;
+    entry->state_written = false;
+    entry->work_state_len = entry->state_len;
+    entry->next_touched = engine->touched;
+    engine->touched = entry;
+    decide_touch_part(engine, entry->part);
+}
+
+/* Journal the step; a state beyond what one record can carry is refused while it is still small enough to be kept. */
+static enum baton_err journal_step(struct engine *engine, struct entry *entry, const struct saga_event *event,
+                                   const struct journal_cause *cause, struct baton_error *err)
+{
+    struct journal_writer *writer = part_writer(entry->part);
+    size_t before = 0, limit = (size_t)engine->options->limits.max_message_bytes - STATE_OVERHEAD;
+
+    if (writer == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for the journal");
+    before = writer->steps.len;
+    journal_writer_step(writer, entry->work, event, cause, &engine->effects);
+    if (writer->steps.failed)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for the journal");
+    entry->work_state_len += writer->steps.len - before;
+    if (entry->work_state_len <= limit)
+        return BATON_OK;
+    buffer_clear(&engine->scratch);
+    wire_state_write(&engine->scratch, entry->work);
+    entry->work_state_len = engine->scratch.len;
+    if (entry->work_state_len <= limit)
+        return BATON_OK;
+    return baton_fail(err, BATON_E_POISON, "saga %s would grow to %zu bytes, the limit is %zu (engine.maxMessageBytes)", entry->id,
+                      entry->work_state_len, limit);
+}
+
+static enum baton_err apply_event(struct engine *engine, struct entry *entry, const struct saga_event *event,
+                                  const struct journal_cause *cause, struct baton_error *err)
+{
+    enum baton_err rc = BATON_OK;
+
+    if (!entry->touched) {
+        struct saga *work = saga_clone(entry->saga);
+
+        if (work == NULL)
+            return baton_fail(err, BATON_E_NOMEM, "out of memory for saga %s", entry->id);
+        touch(engine, entry);
+        entry->work = work;
+    }
+    rc = saga_apply(&entry->work, event, &engine->effects);
+    if (rc != BATON_OK)
+        return baton_fail(err, rc, "out of memory for saga %s", entry->id);
+    if (engine->effects.disposition == IGNORED_EARLY)
+        return BATON_OK;
+    engine->pending[STAT_DUPLICATES] += engine->effects.disposition == IGNORED_DUPLICATE;
+    engine->pending[STAT_LATE] += engine->effects.disposition == IGNORED_LATE;
+    rc = journal_step(engine, entry, event, cause, err);
+    return rc == BATON_OK ? produce_effects(engine, entry->work, err) : rc;
+}
+
+/* --- starts --- */
+
+static bool same_start(const struct saga *saga, const struct wire_start *start)
+{
+    return strcmp(saga->definition->name, start->type) == 0 &&
+           (start->version == 0 || start->version == saga->definition->version) && json_equal(saga->input, start->input);
+}
+
+static enum baton_err decide_start(struct engine *engine, struct item *item, struct baton_error *err)
+{
+    struct wire_start *start = &item->start;
+    struct entry *entry = cache_find(engine, item->id);
+    struct journal_cause cause = cause_of(engine, item);
+    const struct definition *definition = NULL;
+    struct saga_event event = {.kind = EVENT_START, .at_ms = engine->now_ms, .saga_id = start->id, .input = start->input,
+                               .traceparent = start->traceparent, .tracestate = start->tracestate,
+                               .reply_topic = start->reply_topic, .reply_correlation = start->reply_correlation};
+    struct baton_error why;
+    enum baton_err rc = BATON_OK;
+
+    if (entry->broken)
+        return dead_letter(engine, item, DLQ_UNKNOWN_DEFINITION, "the saga exists, but its definition is not on the definitions topic: deploy it, then replay this", err);
+    if (current(entry) != NULL) {
+        if (same_start(current(entry), start))
+            return apply_event(engine, entry, &event, &cause, err);
+        return dead_letter(engine, item, DLQ_CONFLICTING_START,
+                           "a saga with this id exists already with another type, version or input: use another id", err);
+    }
+    rc = definitions_get(engine, start->type, start->version, NULL, &definition, &why);
+    if (rc == BATON_E_NOMEM) {
+        *err = why;
+        return rc;
+    }
+    if (rc != BATON_OK)
+        return dead_letter(engine, item, DLQ_UNKNOWN_DEFINITION, why.text, err);
+    if (entry->removed)
+        return baton_fail(err, BATON_E_RETRY, "saga %s was removed a moment ago, the view does not show it yet", entry->id);
+    if (!entry->touched)
+        touch(engine, entry);
+    rc = saga_start(definition, &event, &entry->work, &engine->effects);
+    if (rc != BATON_OK)
+        return baton_fail(err, rc, "out of memory for saga %s", entry->id);
+    engine->pending[STAT_STARTED]++;
+    entry->work_state_len = 0;
+    rc = journal_step(engine, entry, &event, &cause, err);
+    return rc == BATON_OK ? produce_effects(engine, entry->work, err) : rc;
+}
+
+/* --- replies --- */
+
+/* The reply topic that a service's replies are believed from. */
+static const char *reply_topic_of(const struct engine *engine, const char *service)
+{
+    for (const char *const *pair = engine->options->service_replies; pair != NULL && pair[0] != NULL; pair += 2) {
+        if (strcmp(pair[0], service) == 0)
+            return pair[1];
+    }
+    return engine->options->replies_topic;
+}
+
+static enum baton_err decide_reply(struct engine *engine, struct item *item, struct baton_error *err)
+{
+    struct entry *entry = cache_find(engine, item->id);
+    struct journal_cause cause = cause_of(engine, item);
+    const struct wire_message_id *id = &item->reply.id;
+    const struct saga *saga = current(entry);
+    const struct definition_step *step = NULL;
+    const struct saga_step *reached = NULL;
+    const char *service = NULL;
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = engine->now_ms};
+    struct baton_error why;
+    int index = -1;
+    enum baton_err rc = BATON_OK;
+
+    if (entry->broken)
+        return dead_letter(engine, item, DLQ_UNKNOWN_DEFINITION, "the saga's definition is not on the definitions topic: deploy it, then replay this", err);
+    if (saga == NULL)
+        return dead_letter(engine, item, DLQ_ORPHAN_REPLY, "no such saga: it never started here, or its retention is over", err);
+    index = definition_step_index(saga->definition, id->step, strlen(id->step));
+    reached = index < 0 ? NULL : saga_step_find(saga, index);
+    if (reached == NULL || id->attempt > (id->action == ACTION_EXECUTE ? reached->attempts : reached->compensations))
+        return dead_letter(engine, item, DLQ_WRONG_STEP,
+                           "the saga has sent no such command: the correlation id must be echoed as it came", err);
+    step = &saga->definition->steps[index];
+    service = id->action == ACTION_EXECUTE ? step->service : step->compensation->service;
+    if (strcmp(reply_topic_of(engine, service), cause.topic) != 0) {
+        (void)baton_fail(&why, BATON_E_POISON, "replies of service %s are believed from %s only", service,
+                         reply_topic_of(engine, service));
+        return dead_letter(engine, item, DLQ_WRONG_SERVICE, why.text, err);
+    }
+    const struct json_limits limits = {(size_t)engine->options->limits.max_message_bytes, JSON_DEPTH_MAX, JSON_VALUES_MAX};
+    rc = wire_reply_read(&item->message, &limits, step->reply != NULL || step->output != NULL, &item->reply, &item->reason, &why);
+    if (rc == BATON_E_POISON)
+        return dead_letter(engine, item, item->reason, why.text, err);
+    if (rc != BATON_OK) {
+        *err = why;
+        return rc;
+    }
+    event.step = index;
+    event.action = id->action;
+    event.attempt = id->attempt;
+    event.outcome = item->reply.outcome;
+    event.problem = item->reply.problem;
+    event.retry_after_ms = item->reply.retry_after_ms;
+    event.body = item->reply.body;
+    event.headers = item->reply.headers;
+    return apply_event(engine, entry, &event, &cause, err);
+}
+
+static enum baton_err decide_forward(struct engine *engine, struct item *item, struct baton_error *err)
+{
+    struct journal_cause cause = cause_of(engine, item);
+    struct journal_writer *writer = part_writer(item->part);
+    enum baton_err rc = wire_forward_write(&item->message, cause.topic, item->to_partition, item->id, &engine->out, err);
+
+    if (rc == BATON_OK)
+        rc = produce_out(engine, TAG_CAUSE, err);
+    if (rc != BATON_OK)
+        return rc;
+    if (writer == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for the journal");
+    journal_writer_note(writer, &cause, "forwarded", item->id);
+    engine->pending[STAT_FORWARDED]++;
+    if (!engine->forward_warned[item->message.input])
+        ENGINE_LOG(engine, LOG_LEVEL_WARN,
+                   "%s[%d]@%" PRId64 ": saga %s belongs to partition %d: forwarded; its producer should use the saga id as key and "
+                   "the murmur2 partitioner (said once per topic)",
+                   cause.topic, cause.partition, cause.offset, item->id, item->to_partition);
+    engine->forward_warned[item->message.input] = true;
+    return BATON_OK;
+}
+
+/* --- what no broker takes --- */
+
+static bool is_culprit(const struct engine *engine, const struct item *item)
+{
+    return engine->culprit.set && engine->culprit.input == item->message.input &&
+           engine->culprit.partition == item->message.partition && engine->culprit.offset == item->message.offset;
+}
+
+static enum baton_err park(struct engine *engine, struct entry *entry, const struct journal_cause *cause, struct baton_error *err)
+{
+    struct saga_event event = {.kind = EVENT_PARK, .at_ms = engine->now_ms, .reason = engine->culprit.why};
+
+    if (current(entry) == NULL || entry->broken)
+        return BATON_OK;
+    return apply_event(engine, entry, &event, cause, err);
+}
+
+/* The input's effects cannot be produced: it goes to the dead letters, and a saga that exists parks with the reason. */
+static enum baton_err decide_culprit(struct engine *engine, struct item *item, struct baton_error *err)
+{
+    struct journal_cause cause = cause_of(engine, item);
+    struct entry *entry = item->kind == ITEM_REPLY ? cache_find(engine, item->id) : NULL;
+    enum baton_err rc = BATON_OK;
+
+    if (item->kind == ITEM_DEAD || item->kind == ITEM_FORWARD)
+        item->message.value_len = 0; /* the record itself is too large for the broker: all but its value is kept, its place is told */
+    rc = dead_letter(engine, item, item->kind == ITEM_DEAD ? item->reason : DLQ_UNDELIVERABLE, engine->culprit.why, err);
+    return rc == BATON_OK && entry != NULL ? park(engine, entry, &cause, err) : rc;
+}
+
+static enum baton_err decide_item(struct engine *engine, struct item *item, struct baton_error *err)
+{
+    decide_touch_part(engine, item->part);
+    item->part->next_offsets[item->message.input] = item->message.offset + 1;
+    engine->pending[STAT_INPUTS]++;
+    if (is_culprit(engine, item))
+        return decide_culprit(engine, item, err);
+    switch (item->kind) {
+    case ITEM_START: return decide_start(engine, item, err);
+    case ITEM_REPLY: return decide_reply(engine, item, err);
+    case ITEM_FORWARD: return decide_forward(engine, item, err);
+    case ITEM_DEAD: return dead_letter(engine, item, item->reason, item->explanation, err);
+    }
+    return BATON_OK;
+}
+
+static enum baton_err decide_timer(struct engine *engine, const struct timer *timer, struct baton_error *err)
+{
+    static const struct journal_cause nothing = {0};
+    struct entry *entry = cache_find(engine, timer->id);
+    const struct saga *saga = entry == NULL || entry->broken ? NULL : current(entry);
+    struct saga_event event = {.kind = EVENT_TIMER, .at_ms = engine->now_ms};
+
+    /* The entry was a hint: the saga's own due time decides. */
+    if (saga == NULL || saga->due_at_ms == 0 || saga->due_at_ms > engine->now_ms)
+        return BATON_OK;
+    engine->pending[STAT_TIMERS]++;
+    if (engine->culprit.set && engine->culprit.input < 0 && strcmp(engine->culprit.id, timer->id) == 0)
+        return park(engine, entry, &nothing, err);
+    return apply_event(engine, entry, &event, &nothing, err);
+}
+
+static enum baton_err decide_purge(struct engine *engine, struct part *part, const char *id, struct baton_error *err)
+{
+    struct entry *entry = cache_find(engine, id);
+    const struct saga *saga = entry == NULL || entry->broken ? NULL : current(entry);
+    struct journal_writer *writer = part_writer(part);
+
+    if (saga == NULL || !saga_status_ended(saga->status) || saga->due_at_ms != 0 ||
+        saga->updated_at_ms > engine->now_ms - engine->options->limits.retention_ms)
+        return BATON_OK;
+    if (writer == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for the journal");
+    if (!entry->touched)
+        touch(engine, entry);
+    saga_free(entry->work);
+    entry->work = NULL;
+    journal_writer_purge(writer, id, engine->now_ms);
+    return BATON_OK;
+}
+
+enum baton_err decide_batch(struct engine *engine, struct baton_error *err)
+{
+    enum baton_err rc = BATON_OK;
+
+    for (size_t i = 0; i < engine->items_len && rc == BATON_OK; i++) {
+        if (engine->items[i].part->state == PART_READY)
+            rc = decide_item(engine, &engine->items[i], err);
+    }
+    for (size_t i = 0; i < engine->fired_len && rc == BATON_OK; i++) {
+        if (engine->parts[engine->fired[i].partition].state == PART_READY)
+            rc = decide_timer(engine, &engine->fired[i], err);
+    }
+    for (int32_t p = 0; p < engine->options->partitions; p++) {
+        for (size_t i = 0; i < engine->parts[p].purge_len && rc == BATON_OK; i++) {
+            if (engine->parts[p].state == PART_READY)
+                rc = decide_purge(engine, &engine->parts[p], engine->parts[p].purge[i].id, err);
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,308 @@
+/*
+ * state_read.c -- a state document back into a saga.
+ *
+ * Owns:     checking every member: the view may lie, and an operator may have edited it.
+ * Never:    believes a document of another definition or another content of it.
+ * Tests:    tests/wire/test_state.c
+ */
+#include "state.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Sticky: the first member that is wrong is named in the error, the rest is not looked at. */
+struct reading {
+    const json_t *object;
+    const char *where; /* "" or the step's name */
+    const char *wrong; /* NULL = none yet */
+    bool nomem;
+};
+
+static const json_t *member(struct reading *reading, const char *name)
+{
+    return reading->wrong != NULL ? NULL : json_object_get(reading->object, name);
+}
+
+/* A whole number from 0; absent and null are 0. */
+static int64_t read_number(struct reading *reading, const char *name, int64_t max)
+{
+    const json_t *value = member(reading, name);
+
+    if (value == NULL || json_is_null(value))
+        return 0;
+    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > max) {
+        reading->wrong = name;
+        return 0;
+    }
+    return json_integer_value(value);
+}
+
+static bool read_flag(struct reading *reading, const char *name)
+{
+    const json_t *value = member(reading, name);
+
+    if (value != NULL && !json_is_boolean(value))
+        reading->wrong = name;
+    return json_is_true(value);
+}
+
+/* A new reference; absent and null are NULL. */
+static json_t *read_value(struct reading *reading, const char *name)
+{
+    const json_t *value = member(reading, name);
+
+    return json_is_null(value) ? NULL : json_incref((json_t *)value);
+}
+
+static char *read_text(struct reading *reading, const char *name)
+{
+    const json_t *value = member(reading, name);
+    char *copy = NULL;
+
+    if (value == NULL || json_is_null(value))
+        return NULL;
+    if (!json_is_string(value)) {
+        reading->wrong = name;
+        return NULL;
+    }
+    copy = strdup(json_string_value(value));
+    if (copy == NULL)
+        reading->nomem = true;
+    return copy;
+}
+
+static void read_status(struct reading *reading, const char *name, enum saga_status *ret_status)
+{
+    const char *text = json_string_value(member(reading, name));
+
+    if (reading->wrong == NULL && (text == NULL || !saga_status_parse(text, ret_status)))
+        reading->wrong = name;
+}
+
+static void read_step(struct reading *reading, struct saga_step *step)
+{
+    const char *status = json_string_value(member(reading, "status"));
+
+    if (status == NULL || !step_status_parse(status, &step->status)) {
+        reading->wrong = "status";
+        return;
+    }
+    step->attempts = (int)read_number(reading, "attempts", INT_MAX);
+    step->compensations = (int)read_number(reading, "compensations", INT_MAX);
+    step->unanswered = read_flag(reading, "unanswered");
+    step->done_order = (int)read_number(reading, "doneOrder", INT_MAX);
+    step->first_at_ms = read_number(reading, "firstAt", INT64_MAX);
+    step->sent_at_ms = read_number(reading, "sentAt", INT64_MAX);
+    step->due_at_ms = read_number(reading, "dueAt", INT64_MAX);
+    step->settled_at_ms = read_number(reading, "settledAt", INT64_MAX);
+    step->output = read_value(reading, "output");
+    step->error = read_value(reading, "error");
+}
+
+static void read_steps(struct reading *reading, struct saga *saga)
+{
+    json_t *steps = (json_t *)member(reading, "steps");
+    size_t count = json_object_size(steps);
+
+    if (!json_is_object(steps) || count > saga->definition->steps_len) {
+        reading->wrong = "steps";
+        return;
+    }
+    saga->steps = calloc(count == 0 ? 1 : count, sizeof *saga->steps);
+    if (saga->steps == NULL) {
+        reading->nomem = true;
+        return;
+    }
+    saga->steps_cap = count == 0 ? 1 : count;
+    for (void *it = json_object_iter(steps); it != NULL && reading->wrong == NULL;
+         it = json_object_iter_next(steps, it)) {
+        const char *name = json_object_iter_key(it);
+        struct reading entry = {.object = json_object_iter_value(it), .where = name};
+        struct saga_step *step = &saga->steps[saga->steps_len];
+
+        step->index = definition_step_index(saga->definition, name, strlen(name));
+        if (step->index < 0) {
+            reading->wrong = "steps";
+            return;
+        }
+        saga->steps_len++;
+        read_step(&entry, step);
+        reading->where = entry.wrong != NULL ? name : reading->where;
+        reading->wrong = entry.wrong;
+    }
+}
+
+static bool read_history_entry(const json_t *value, const struct definition *definition, struct saga_history *entry)
+{
+    const json_t *after = json_array_get(value, 0);
+    const char *kind = json_string_value(json_array_get(value, 1));
+    const json_t *step = json_array_get(value, 2);
+    const json_t *attempt = json_array_get(value, 3);
+
+    if (json_array_size(value) != 4 || !json_is_integer(after) || kind == NULL ||
+        !history_kind_parse(kind, &entry->kind) || !json_is_integer(attempt) || json_integer_value(attempt) < 0 ||
+        json_integer_value(attempt) > INT_MAX)
+        return false;
+    entry->after_ms = json_integer_value(after);
+    entry->attempt = (int)json_integer_value(attempt);
+    entry->step = -1;
+    if (json_is_null(step))
+        return true;
+    if (!json_is_string(step))
+        return false;
+    entry->step = definition_step_index(definition, json_string_value(step), json_string_length(step));
+    return entry->step >= 0;
+}
+
+static void read_history(struct reading *reading, struct saga *saga)
+{
+    const json_t *history = member(reading, "history");
+    size_t count = json_array_size(history);
+
+    if (!json_is_array(history) || count > SAGA_HISTORY_MAX) {
+        reading->wrong = "history";
+        return;
+    }
+    saga->history = calloc(count == 0 ? 1 : count, sizeof *saga->history);
+    if (saga->history == NULL) {
+        reading->nomem = true;
+        return;
+    }
+    saga->history_cap = count == 0 ? 1 : count;
+    for (; saga->history_len < count; saga->history_len++) {
+        if (!read_history_entry(json_array_get(history, saga->history_len), saga->definition,
+                                &saga->history[saga->history_len])) {
+            reading->wrong = "history";
+            return;
+        }
+    }
+}
+
+static void read_parked(struct reading *reading, struct saga *saga)
+{
+    const json_t *parked = member(reading, "parked");
+    struct reading inner = {.object = parked, .where = "parked"};
+
+    if (parked == NULL || json_is_null(parked))
+        return;
+    saga->parked = read_text(&inner, "reason");
+    read_status(&inner, "from", &saga->parked_from);
+    if (inner.wrong != NULL || (saga->parked == NULL && !inner.nomem))
+        reading->wrong = "parked";
+    reading->nomem = reading->nomem || inner.nomem;
+}
+
+static void read_reply_to(struct reading *reading, struct saga *saga)
+{
+    const json_t *reply_to = member(reading, "replyTo");
+    struct reading inner = {.object = reply_to, .where = "replyTo"};
+
+    if (reply_to == NULL || json_is_null(reply_to))
+        return;
+    saga->reply_to.topic = read_text(&inner, "topic");
+    saga->reply_to.correlation = read_text(&inner, "correlation");
+    if (inner.wrong != NULL || (saga->reply_to.topic == NULL && !inner.nomem))
+        reading->wrong = "replyTo";
+    reading->nomem = reading->nomem || inner.nomem;
+}
+
+static void read_all(struct reading *reading, struct saga *saga)
+{
+    const json_t *id = member(reading, "id");
+
+    if (!json_is_string(id) || !saga_id_valid(json_string_value(id), json_string_length(id))) {
+        reading->wrong = "id";
+        return;
+    }
+    memcpy(saga->id, json_string_value(id), json_string_length(id) + 1);
+    read_status(reading, "status", &saga->status);
+    saga->seq = read_number(reading, "seq", INT64_MAX);
+    if (reading->wrong == NULL && saga->seq < 1)
+        reading->wrong = "seq";
+    saga->started_at_ms = read_number(reading, "startedAt", INT64_MAX);
+    saga->updated_at_ms = read_number(reading, "updatedAt", INT64_MAX);
+    saga->ended_at_ms = read_number(reading, "endedAt", INT64_MAX);
+    saga->deadline_at_ms = read_number(reading, "deadlineAt", INT64_MAX);
+    saga->due_at_ms = read_number(reading, "dueAt", INT64_MAX);
+    saga->input = read_value(reading, "input");
+    if (reading->wrong == NULL && !json_is_object(saga->input))
+        reading->wrong = "input";
+    saga->output = read_value(reading, "output");
+    saga->error = read_value(reading, "error");
+    read_parked(reading, saga);
+    saga->turned_back = read_flag(reading, "turnedBack");
+    saga->traceparent = read_text(reading, "traceparent");
+    saga->tracestate = read_text(reading, "tracestate");
+    read_reply_to(reading, saga);
+    saga->duplicates = read_number(reading, "duplicates", INT64_MAX);
+    saga->late = read_number(reading, "late", INT64_MAX);
+    if (reading->wrong == NULL)
+        read_steps(reading, saga);
+    if (reading->wrong == NULL)
+        read_history(reading, saga);
+    saga->history_dropped = read_number(reading, "historyDropped", INT64_MAX);
+}
+
+bool wire_state_definition(const json_t *doc, const char **ret_name, int64_t *ret_version, const char **ret_hash)
+{
+    const char *name = json_string_value(json_object_get(doc, "definition"));
+    const char *hash = json_string_value(json_object_get(doc, "hash"));
+    int64_t version = json_integer_value(json_object_get(doc, "version"));
+
+    if (name == NULL || hash == NULL || version < 1)
+        return false;
+    *ret_name = name;
+    *ret_version = version;
+    *ret_hash = hash;
+    return true;
+}
+
+enum baton_err wire_state_read(const json_t *doc, const struct definition *definition, struct saga **ret_saga,
+                               struct baton_error *err)
+{
+    struct reading reading = {.object = doc, .where = ""};
+    const char *name, *hash;
+    int64_t version;
+    struct saga *saga;
+
+    if (!wire_state_definition(doc, &name, &version, &hash))
+        return baton_fail(err, BATON_E_INVALID, "not a state document: definition, version or hash is missing");
+    if (strcmp(name, definition->name) != 0 || version != definition->version || strcmp(hash, definition->hash) != 0)
+        return baton_fail(
+            err, BATON_E_INVALID,
+            "state of definition \"%.64s\" version %lld hash %.12s, not of \"%s\" version %lld hash %.12s", name,
+            (long long)version, hash, definition->name, (long long)definition->version, definition->hash);
+    saga = saga_new();
+    if (saga == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "state: out of memory");
+    saga->definition = definition;
+    read_all(&reading, saga);
+    if (reading.wrong == NULL && !reading.nomem) {
+        *ret_saga = saga;
+        return BATON_OK;
+    }
+    saga_free(saga);
+    if (reading.wrong == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "state: out of memory");
+    return baton_fail(err, BATON_E_INVALID, "not a state document: \"%s\"%s%s%s is wrong", reading.wrong,
+                      reading.where[0] == '\0' ? "" : " of step \"", reading.where,
+                      reading.where[0] == '\0' ? "" : "\"");
+}
+
+bool wire_state_summary(const json_t *doc, struct wire_summary *ret_summary)
+{
+    struct wire_summary summary = {
+        .id = json_string_value(json_object_get(doc, "id")),
+        .type = json_string_value(json_object_get(doc, "definition")),
+        .seq = json_integer_value(json_object_get(doc, "seq")),
+        .due_ms = json_integer_value(json_object_get(doc, "dueAt")), /* null reads as 0: no timer */
+        .updated_ms = json_integer_value(json_object_get(doc, "updatedAt")),
+    };
+    const char *status = json_string_value(json_object_get(doc, "status"));
+
+    if (summary.id == NULL || summary.type == NULL || summary.seq < 1 || status == NULL ||
+        !saga_status_parse(status, &summary.status))
+        return false;
+    *ret_summary = summary;
+    return true;
+}

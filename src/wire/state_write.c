@@ -1,0 +1,164 @@
+/*
+ * state_write.c -- the state document as text.
+ *
+ * Owns:     its members and their order (schemas/saga-state.schema.json): equal states give equal bytes.
+ * Never:    builds a json_t: this runs at every start and every trickled state.
+ * Tests:    tests/wire/test_state.c
+ */
+#include "state.h"
+#include "text.h"
+
+#define PUT_NUMBER(out, name, value)                                                                                   \
+    do {                                                                                                               \
+        if ((value) != 0) {                                                                                            \
+            text_put((out), ",\"" name "\":");                                                                         \
+            buffer_int((out), (value));                                                                                \
+        }                                                                                                              \
+    } while (0)
+
+void state_step_write(struct buffer *out, const struct saga_step *step, bool without_output)
+{
+    text_put(out, "{\"status\":\"");
+    buffer_text(out, step_status_name(step->status));
+    buffer_char(out, '"');
+    PUT_NUMBER(out, "attempts", step->attempts);
+    PUT_NUMBER(out, "compensations", step->compensations);
+    if (step->unanswered)
+        text_put(out, ",\"unanswered\":true");
+    PUT_NUMBER(out, "doneOrder", step->done_order);
+    PUT_NUMBER(out, "firstAt", step->first_at_ms);
+    PUT_NUMBER(out, "sentAt", step->sent_at_ms);
+    PUT_NUMBER(out, "dueAt", step->due_at_ms);
+    PUT_NUMBER(out, "settledAt", step->settled_at_ms);
+    if (!without_output && step->output != NULL && !json_is_null(step->output)) {
+        text_put(out, ",\"output\":");
+        json_write(out, step->output);
+    }
+    if (step->error != NULL && !json_is_null(step->error)) {
+        text_put(out, ",\"error\":");
+        json_write(out, step->error);
+    }
+    buffer_char(out, '}');
+}
+
+void state_history_write(struct buffer *out, const struct saga *saga, size_t from)
+{
+    for (size_t i = from; i < saga->history_len; i++) {
+        const struct saga_history *entry = &saga->history[i];
+
+        if (i > from)
+            buffer_char(out, ',');
+        buffer_char(out, '[');
+        buffer_int(out, entry->after_ms);
+        text_put(out, ",\"");
+        buffer_text(out, history_kind_name(entry->kind));
+        text_put(out, "\",");
+        if (entry->step >= 0 && (size_t)entry->step < saga->definition->steps_len)
+            text_string(out, saga->definition->steps[entry->step].name);
+        else
+            text_put(out, "null");
+        buffer_char(out, ',');
+        buffer_int(out, entry->attempt);
+        buffer_char(out, ']');
+    }
+}
+
+void state_parked_write(struct buffer *out, const struct saga *saga)
+{
+    if (saga->parked == NULL) {
+        text_put(out, "null");
+        return;
+    }
+    text_put(out, "{\"reason\":");
+    text_string(out, saga->parked);
+    text_put(out, ",\"from\":\"");
+    buffer_text(out, saga_status_name(saga->parked_from));
+    text_put(out, "\"}");
+}
+
+static void put_identity(struct buffer *out, const struct saga *saga)
+{
+    text_put(out, "{\"id\":");
+    text_string(out, saga->id);
+    text_put(out, ",\"definition\":");
+    text_string(out, saga->definition->name);
+    text_put(out, ",\"version\":");
+    buffer_int(out, saga->definition->version);
+    text_put(out, ",\"hash\":");
+    text_string(out, saga->definition->hash);
+}
+
+static void put_progress(struct buffer *out, const struct saga *saga)
+{
+    text_put(out, ",\"status\":\"");
+    buffer_text(out, saga_status_name(saga->status));
+    text_put(out, "\",\"seq\":");
+    buffer_int(out, saga->seq);
+    text_put(out, ",\"startedAt\":");
+    buffer_int(out, saga->started_at_ms);
+    text_put(out, ",\"updatedAt\":");
+    buffer_int(out, saga->updated_at_ms);
+    text_put(out, ",\"endedAt\":");
+    text_time(out, saga->ended_at_ms);
+    text_put(out, ",\"deadlineAt\":");
+    text_time(out, saga->deadline_at_ms);
+    text_put(out, ",\"dueAt\":");
+    text_time(out, saga->due_at_ms);
+}
+
+static void put_payloads(struct buffer *out, const struct saga *saga)
+{
+    text_put(out, ",\"input\":");
+    json_write(out, saga->input);
+    text_put(out, ",\"output\":");
+    json_write(out, saga->output);
+    text_put(out, ",\"error\":");
+    json_write(out, saga->error);
+    text_put(out, ",\"parked\":");
+    state_parked_write(out, saga);
+    text_put(out, ",\"turnedBack\":");
+    buffer_text(out, saga->turned_back ? "true" : "false");
+}
+
+static void put_callers(struct buffer *out, const struct saga *saga)
+{
+    text_put(out, ",\"traceparent\":");
+    text_string(out, saga->traceparent);
+    text_put(out, ",\"tracestate\":");
+    text_string(out, saga->tracestate);
+    text_put(out, ",\"replyTo\":");
+    if (saga->reply_to.topic == NULL) {
+        text_put(out, "null");
+    } else {
+        text_put(out, "{\"topic\":");
+        text_string(out, saga->reply_to.topic);
+        text_put(out, ",\"correlation\":");
+        text_string(out, saga->reply_to.correlation);
+        buffer_char(out, '}');
+    }
+    text_put(out, ",\"duplicates\":");
+    buffer_int(out, saga->duplicates);
+    text_put(out, ",\"late\":");
+    buffer_int(out, saga->late);
+}
+
+void wire_state_write(struct buffer *out, const struct saga *saga)
+{
+    put_identity(out, saga);
+    put_progress(out, saga);
+    put_payloads(out, saga);
+    put_callers(out, saga);
+    text_put(out, ",\"steps\":{");
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (i > 0)
+            buffer_char(out, ',');
+        text_string(out, saga->definition->steps[saga->steps[i].index].name);
+        buffer_char(out, ':');
+        state_step_write(out, &saga->steps[i], false);
+    }
+    text_put(out, "},\"history\":[");
+    state_history_write(out, saga, 0);
+    text_put(out, "],\"historyDropped\":");
+    buffer_int(out, saga->history_dropped);
+    buffer_char(out, '}');
+}

@@ -1,0 +1,170 @@
+/*
+ * test_rules.c -- random sagas driven by the real rules: after every event the patch, the journal and the state
+ * document agree.
+ */
+#include "random_saga.h"
+#include <baton/apply.h>
+
+static const char definition_text[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"15m\","
+    "\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":3,\"interval\":\"200ms\"}},\"steps\":["
+    "{\"name\":\"reserve\",\"service\":\"inventory\",\"command\":\"ReserveStock\",\"input\":{\"items\":\"${input.items}"
+    "\"},"
+    "\"compensation\":{\"command\":\"ReleaseStock\"}},"
+    "{\"name\":\"risk\",\"when\":\"${input.total > 1000}\",\"service\":\"risk\",\"command\":\"Assess\"},"
+    "{\"name\":\"authorize\",\"service\":\"payments\",\"command\":\"Authorize\",\"compensation\":{\"command\":\"Void\"}"
+    "},"
+    "{\"name\":\"settle\",\"service\":\"payments\",\"command\":\"Settle\",\"pivot\":true},"
+    "{\"name\":\"ship\",\"service\":\"shipping\",\"command\":\"Ship\"}],"
+    "\"output\":{\"receipt\":\"${steps.settle.output.receipt}\",\"all\":\"${steps.ship.output}\"}}";
+
+static struct expr_vm *vm;
+static struct definition *definition;
+
+static int open_definition(void **state)
+{
+    struct findings findings;
+    json_t *doc = parse(definition_text);
+
+    (void)state;
+    vm = expr_vm_new();
+    assert_non_null(vm);
+    if (definition_parse(doc, vm, &findings, &definition) != BATON_OK)
+        fail_msg("%s: %s", findings.items[0].pointer, findings.items[0].text);
+    assert_int_equal(wire_definition_hash(doc, definition->hash, NULL), BATON_OK);
+    json_decref(doc);
+    return 0;
+}
+
+static int close_definition(void **state)
+{
+    (void)state;
+    definition_free(definition);
+    expr_vm_free(vm);
+    return 0;
+}
+
+/* What a reader of the journal alone knows of the saga, beside the saga itself. */
+struct run {
+    struct saga *saga;
+    struct effects effects;
+    json_t *doc;
+    int64_t now_ms;
+};
+
+static void assert_documents_agree(struct run *run, const struct saga_event *event)
+{
+    static const char *const topics[] = {"baton.replies"};
+    static const int64_t offsets[] = {7};
+    const struct journal_head head = {
+        .seq = 1, .worker = "w", .topics = topics, .offsets = offsets, .inputs_len = 1, .part = 1, .parts = 1};
+    struct journal_writer writer = {.count = 0};
+    struct journal_record record;
+    struct journal_step step;
+    struct buffer text = {0}, expected = {0}, got = {0}, again_text = {0};
+    struct baton_error err = {BATON_OK, ""};
+    struct saga *again = NULL;
+
+    if (run->effects.disposition == IGNORED_EARLY)
+        return; /* nothing has changed, and nothing is journalled */
+    journal_writer_step(&writer, run->saga, event, NULL, &run->effects);
+    journal_record_write(&text, &head, &writer);
+    if (journal_record_read(text.data, text.len, &record, &err) != BATON_OK)
+        fail_msg("%s", err.text);
+    assert_true(journal_step_read(json_array_get(record.steps, 0), &step));
+    if (step.state != NULL)
+        run->doc = json_incref(step.state);
+    else if (wire_patch_apply(run->doc, step.patch, &err) != BATON_OK)
+        fail_msg("%s", err.text);
+    wire_state_write(&expected, run->saga);
+    json_write(&got, run->doc);
+    assert_text(buffer_cstr(&text), &got, buffer_cstr(&expected));
+    if (wire_state_read(run->doc, definition, &again, &err) != BATON_OK)
+        fail_msg("%s", err.text);
+    wire_state_write(&again_text, again);
+    assert_text("read again", &again_text, expected.data);
+    saga_free(again);
+    journal_record_clear(&record);
+    journal_writer_free(&writer);
+    buffer_free(&text);
+    buffer_free(&expected);
+    buffer_free(&got);
+    buffer_free(&again_text);
+}
+
+static json_t *random_body(struct random *random)
+{
+    json_t *body;
+
+    if (random_one_in(random, 4))
+        return NULL;
+    if (random_one_in(random, 3))
+        return json_pack("{s:{s:s, s:s, s:b}}", "error", "code", "NO", "message", "no", "retryable",
+                         random_one_in(random, 2));
+    body = random_json(random, 3);
+    return body;
+}
+
+static void random_reply(struct random *random, struct run *run)
+{
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = run->now_ms};
+
+    event.step = random_below(random, (int)definition->steps_len);
+    if (run->saga->steps_len > 0 && !random_one_in(random, 4)) /* mostly to the step that waits */
+        event.step = run->saga->steps[run->saga->steps_len - 1].index;
+    event.action = run->saga->turned_back && !random_one_in(random, 4) ? ACTION_COMPENSATE : ACTION_EXECUTE;
+    event.attempt = 1 + random_below(random, 3);
+    event.outcome = random_one_in(random, 2) ? REPLY_UNSAID : (enum reply_header_outcome)random_below(random, 5);
+    event.problem = random_one_in(random, 8);
+    event.body = random_body(random);
+    assert_int_equal(saga_apply(&run->saga, &event, &run->effects), BATON_OK);
+    assert_documents_agree(run, &event);
+    json_decref(event.body);
+}
+
+static void random_timer(struct random *random, struct run *run)
+{
+    struct saga_event event = {.kind = EVENT_TIMER};
+
+    if (run->saga->due_at_ms > run->now_ms && !random_one_in(random, 4))
+        run->now_ms = run->saga->due_at_ms;
+    event.at_ms = run->now_ms;
+    assert_int_equal(saga_apply(&run->saga, &event, &run->effects), BATON_OK);
+    assert_documents_agree(run, &event);
+}
+
+static void journal_and_state_agree_after_every_event(void **state)
+{
+    struct random random = random_begin("rules");
+
+    (void)state;
+    for (int round = 0; round < 150; round++) {
+        struct run run = {.now_ms = 1769860800000};
+        struct saga_event start = {
+            .kind = EVENT_START, .at_ms = run.now_ms, .saga_id = "o-1", .input = random_object(&random, 3)};
+
+        json_object_set_new(start.input, "total", json_real(random_below(&random, 2000)));
+        assert_int_equal(saga_start(definition, &start, &run.saga, &run.effects), BATON_OK);
+        assert_documents_agree(&run, &start);
+        for (int event = 0; event < 40; event++) {
+            run.now_ms += random_below(&random, 500);
+            if (random_one_in(&random, 3))
+                random_timer(&random, &run);
+            else
+                random_reply(&random, &run);
+        }
+        json_decref(start.input);
+        json_decref(run.doc);
+        effects_free(&run.effects);
+        saga_free(run.saga);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(journal_and_state_agree_after_every_event),
+    };
+
+    return cmocka_run_group_tests(tests, open_definition, close_definition);
+}
