@@ -54,7 +54,8 @@ enum baton_err worker_start(const struct worker_options *options, struct worker 
         free(worker);
         return baton_fail(err, BATON_E_NOMEM, "out of memory for %d threads", options->threads);
     }
-    (void)getrandom(&keyed_hash_key, sizeof keyed_hash_key, 0);
+    if (getrandom(&keyed_hash_key, sizeof keyed_hash_key, 0) < 0)
+        keyed_hash_key ^= (uint64_t)time(NULL); /* a kernel without it: weaker, never wrong */
     keyed_hash_key |= 1;
     worker->options = options;
     if (options->feed.next != NULL)

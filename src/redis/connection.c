@@ -1,0 +1,289 @@
+/*
+ * connection.c -- one connection: made when needed, dropped at the first doubt; commands in one write, replies in one wait.
+ *
+ * Owns:     hiredis; what an error reply means for the caller.
+ * Tests:    tests/redis/test_view.c
+ */
+#include "redis_internal.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+static struct timeval timeval_of(int ms)
+{
+    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+}
+
+static void free_replies(struct redis_connection *connection)
+{
+    for (size_t i = 0; i < connection->replies_len; i++)
+        freeReplyObject(connection->replies[i]);
+    connection->replies_len = 0;
+}
+
+static void drop(struct redis_connection *connection)
+{
+    if (connection->context != NULL)
+        redisFree(connection->context);
+    connection->context = NULL;
+    connection->sent = 0;
+}
+
+enum baton_err redis_connection_open(const struct redis_options *options, bool want_scripts, struct redis_connection **ret_connection,
+                                     struct baton_error *err)
+{
+    const char *prefix = options->prefix != NULL ? options->prefix : "baton";
+    struct redis_connection *connection = calloc(1, sizeof *connection);
+    enum baton_err rc = BATON_OK;
+
+    if (connection == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for a Redis connection");
+    if (strlen(prefix) == 0 || strlen(prefix) >= sizeof connection->prefix || strpbrk(prefix, "{} \r\n") != NULL)
+        rc = baton_fail(err, BATON_E_INVALID, "redis.prefix must be 1 to %d characters without braces and blanks",
+                        REDIS_KEY_PREFIX_MAX - 1);
+    if (rc == BATON_OK)
+        rc = redis_address_read(options, &connection->address, err);
+    if (rc != BATON_OK) {
+        free(connection);
+        return rc;
+    }
+    (void)snprintf(connection->prefix, sizeof connection->prefix, "%s", prefix);
+    connection->connect_timeout_ms = options->connect_timeout_ms > 0 ? options->connect_timeout_ms : REDIS_CONNECT_TIMEOUT_MS;
+    connection->command_timeout_ms = options->command_timeout_ms > 0 ? options->command_timeout_ms : REDIS_COMMAND_TIMEOUT_MS;
+    connection->want_scripts = want_scripts;
+    *ret_connection = connection;
+    return BATON_OK;
+}
+
+void redis_connection_close(struct redis_connection *connection)
+{
+    if (connection == NULL)
+        return;
+    free_replies(connection);
+    drop(connection);
+    buffer_free(&connection->arena);
+    free(connection->starts);
+    free(connection->lens);
+    free(connection->argv);
+    free(connection->replies);
+    free(connection);
+}
+
+static bool has_prefix(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* What an error reply means. */
+static enum baton_err explain(struct redis_connection *connection, const char *text, struct baton_error *err)
+{
+    static const char *const passing[] = {"LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "OOM", "NOREPLICAS",
+                                          "MISCONF", "UNKILLABLE", NULL};
+
+    if (has_prefix(text, "NOSCRIPT")) {
+        drop(connection);
+        return baton_fail(err, BATON_E_STALE, "redis at %s:%d forgot its scripts", connection->address.host, connection->address.port);
+    }
+    for (size_t i = 0; passing[i] != NULL; i++) {
+        if (has_prefix(text, passing[i]))
+            return baton_fail(err, BATON_E_RETRY, "redis at %s:%d: %s", connection->address.host, connection->address.port, text);
+    }
+    /* A failed login may be mended there; the connection is of no use. */
+    drop(connection);
+    return baton_fail(err, BATON_E_FATAL, "redis at %s:%d: %s", connection->address.host, connection->address.port, text);
+}
+
+static enum baton_err lost(struct redis_connection *connection, struct baton_error *err)
+{
+    enum baton_err rc = baton_fail(err, BATON_E_RETRY, "redis at %s:%d: %s", connection->address.host, connection->address.port,
+                                   connection->context != NULL ? connection->context->errstr : "out of memory");
+
+    drop(connection);
+    return rc;
+}
+
+static enum baton_err greet(struct redis_connection *connection, struct baton_error *err)
+{
+    const struct redis_address *address = &connection->address;
+    enum baton_err rc = BATON_OK;
+
+    if (address->password[0] != '\0') {
+        redis_command_begin(connection, "AUTH");
+        if (address->user[0] != '\0')
+            redis_command_text(connection, address->user);
+        redis_command_text(connection, address->password);
+        redis_command_end(connection);
+    }
+    if (address->db != 0) {
+        redis_command_begin(connection, "SELECT");
+        redis_command_int(connection, address->db);
+        redis_command_end(connection);
+    }
+    if (connection->sent > 0)
+        rc = redis_exchange_end(connection, err);
+    if (rc != BATON_OK || !connection->want_scripts)
+        return rc;
+    for (int i = 0; i < SCRIPT_COUNT; i++) {
+        redis_command_begin(connection, "SCRIPT");
+        redis_command_text(connection, "LOAD");
+        redis_command_text(connection, redis_script_texts[i]);
+        redis_command_end(connection);
+    }
+    rc = redis_exchange_end(connection, err);
+    for (size_t i = 0; rc == BATON_OK && i < SCRIPT_COUNT; i++) {
+        if (connection->replies[i]->type != REDIS_REPLY_STRING || connection->replies[i]->len != 40)
+            return redis_nonsense(connection, "SCRIPT LOAD", err);
+        memcpy(connection->sha[i], connection->replies[i]->str, 41);
+    }
+    return rc;
+}
+
+enum baton_err redis_exchange_begin(struct redis_connection *connection, struct baton_error *err)
+{
+    enum baton_err rc = BATON_OK;
+
+    free_replies(connection);
+    connection->failed = false;
+    connection->sent = 0;
+    if (connection->context != NULL)
+        return BATON_OK;
+    connection->context = redisConnectWithTimeout(connection->address.host, connection->address.port,
+                                                  timeval_of(connection->connect_timeout_ms));
+    if (connection->context == NULL || connection->context->err != 0 ||
+        redisSetTimeout(connection->context, timeval_of(connection->command_timeout_ms)) != REDIS_OK)
+        return lost(connection, err);
+    rc = greet(connection, err);
+    if (rc != BATON_OK)
+        drop(connection);
+    free_replies(connection);
+    return rc;
+}
+
+void redis_command_arg(struct redis_connection *connection, const void *bytes, size_t len)
+{
+    if (connection->argc == connection->argv_cap) {
+        size_t cap = connection->argv_cap == 0 ? 64 : connection->argv_cap * 2;
+        size_t *starts = realloc(connection->starts, cap * sizeof *starts), *lens = NULL;
+        const char **argv = NULL;
+
+        connection->starts = starts != NULL ? starts : connection->starts;
+        lens = realloc(connection->lens, cap * sizeof *lens);
+        connection->lens = lens != NULL ? lens : connection->lens;
+        argv = realloc(connection->argv, cap * sizeof *argv);
+        connection->argv = argv != NULL ? argv : connection->argv;
+        if (starts == NULL || lens == NULL || argv == NULL) {
+            connection->failed = true;
+            return;
+        }
+        connection->argv_cap = cap;
+    }
+    connection->starts[connection->argc] = connection->arena.len;
+    connection->lens[connection->argc++] = len;
+    buffer_append(&connection->arena, bytes, len);
+}
+
+void redis_command_text(struct redis_connection *connection, const char *text)
+{
+    redis_command_arg(connection, text, strlen(text));
+}
+
+void redis_command_int(struct redis_connection *connection, int64_t value)
+{
+    char digits[24];
+
+    (void)snprintf(digits, sizeof digits, "%" PRId64, value);
+    redis_command_text(connection, digits);
+}
+
+void redis_key(char out[REDIS_KEY_PREFIX_MAX + 32], const struct redis_connection *connection, int32_t partition, const char *rest)
+{
+    (void)snprintf(out, REDIS_KEY_PREFIX_MAX + 32, "%s:{%" PRId32 "}:%s", connection->prefix, partition, rest);
+}
+
+void redis_command_key(struct redis_connection *connection, int32_t partition, const char *rest)
+{
+    char head[REDIS_KEY_PREFIX_MAX + 32];
+
+    redis_key(head, connection, partition, "");
+    redis_command_text(connection, head);
+    buffer_text(&connection->arena, rest);
+    if (connection->argc > 0)
+        connection->lens[connection->argc - 1] += strlen(rest);
+}
+
+void redis_command_begin(struct redis_connection *connection, const char *name)
+{
+    connection->argc = 0;
+    buffer_clear(&connection->arena);
+    redis_command_text(connection, name);
+}
+
+void redis_command_script(struct redis_connection *connection, enum redis_script script, const char *key)
+{
+    redis_command_begin(connection, "EVALSHA");
+    redis_command_text(connection, connection->sha[script]);
+    redis_command_text(connection, "1");
+    redis_command_text(connection, key);
+}
+
+void redis_command_end(struct redis_connection *connection)
+{
+    if (connection->arena.failed || connection->failed || connection->context == NULL) {
+        connection->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < connection->argc; i++)
+        connection->argv[i] = connection->arena.data + connection->starts[i];
+    if (redisAppendCommandArgv(connection->context, (int)connection->argc, connection->argv, connection->lens) != REDIS_OK)
+        connection->failed = true;
+    else
+        connection->sent++;
+}
+
+static bool keep_reply(struct redis_connection *connection, redisReply *reply)
+{
+    if (connection->replies_len == connection->replies_cap) {
+        size_t cap = connection->replies_cap == 0 ? 32 : connection->replies_cap * 2;
+        redisReply **replies = realloc(connection->replies, cap * sizeof *replies);
+
+        if (replies == NULL) {
+            freeReplyObject(reply);
+            return false;
+        }
+        connection->replies = replies;
+        connection->replies_cap = cap;
+    }
+    connection->replies[connection->replies_len++] = reply;
+    return true;
+}
+
+enum baton_err redis_exchange_end(struct redis_connection *connection, struct baton_error *err)
+{
+    const char *trouble = NULL;
+    size_t due = connection->sent;
+
+    connection->sent = 0;
+    free_replies(connection);
+    if (connection->failed) {
+        drop(connection); /* a half-built command may lie in its buffer */
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for a Redis command");
+    }
+    for (size_t i = 0; i < due; i++) {
+        void *reply = NULL;
+
+        if (redisGetReply(connection->context, &reply) != REDIS_OK || reply == NULL || !keep_reply(connection, reply))
+            return lost(connection, err);
+        if (connection->replies[i]->type == REDIS_REPLY_ERROR && trouble == NULL)
+            trouble = connection->replies[i]->str;
+    }
+    return trouble == NULL ? BATON_OK : explain(connection, trouble, err);
+}
+
+enum baton_err redis_nonsense(struct redis_connection *connection, const char *command, struct baton_error *err)
+{
+    drop(connection);
+    return baton_fail(err, BATON_E_RETRY, "redis at %s:%d answered %s in an unexpected form", connection->address.host,
+                      connection->address.port, command);
+}

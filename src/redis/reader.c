@@ -1,0 +1,249 @@
+/*
+ * reader.c -- the faces' read-only access: one saga, lists by update time, counts. By the indexes, never by a scan.
+ *
+ * Tests:    tests/redis/test_view.c
+ */
+#include "redis_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_ASK_MAX 512 /* indexes asked in one exchange */
+
+struct redis_reader {
+    struct redis_connection *connection;
+};
+
+enum baton_err redis_reader_open(const struct redis_options *options, struct redis_reader **ret_reader, struct baton_error *err)
+{
+    struct redis_reader *reader = calloc(1, sizeof *reader);
+    enum baton_err rc = BATON_OK;
+
+    if (reader == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for a Redis reader");
+    rc = redis_connection_open(options, false, &reader->connection, err);
+    if (rc != BATON_OK) {
+        free(reader);
+        return rc;
+    }
+    *ret_reader = reader;
+    return BATON_OK;
+}
+
+void redis_reader_close(struct redis_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    redis_connection_close(reader->connection);
+    free(reader);
+}
+
+enum baton_err redis_reader_state(struct redis_reader *reader, int32_t partition, const char *id, char **ret_text,
+                                  struct baton_error *err)
+{
+    char rest[SAGA_ID_MAX + 8];
+    const redisReply *reply = NULL;
+    const char *line = NULL;
+    enum baton_err rc = redis_exchange_begin(reader->connection, err);
+
+    if (rc != BATON_OK)
+        return rc;
+    (void)snprintf(rest, sizeof rest, "saga:%s", id);
+    redis_command_begin(reader->connection, "GET");
+    redis_command_key(reader->connection, partition, rest);
+    redis_command_end(reader->connection);
+    rc = redis_exchange_end(reader->connection, err);
+    if (rc != BATON_OK)
+        return rc;
+    reply = reader->connection->replies[0];
+    if (reply->type == REDIS_REPLY_NIL)
+        return baton_fail(err, BATON_E_NOT_FOUND, "no saga \"%s\"", id);
+    line = reply->type == REDIS_REPLY_STRING ? memchr(reply->str, '\n', (size_t)reply->len) : NULL;
+    if (line == NULL)
+        return redis_nonsense(reader->connection, "GET", err);
+    *ret_text = strndup(line + 1, (size_t)reply->len - (size_t)(line + 1 - reply->str));
+    return *ret_text != NULL ? BATON_OK : baton_fail(err, BATON_E_NOMEM, "out of memory for saga %s", id);
+}
+
+enum baton_err redis_reader_meta(struct redis_reader *reader, int32_t partition, struct view_meta *ret_meta, struct baton_error *err)
+{
+    return redis_meta_read(reader->connection, partition, ret_meta, err);
+}
+
+/* One index of one partition. */
+struct index {
+    int32_t partition;
+    char type[DEFINITION_NAME_MAX + 1];
+    enum saga_status status;
+};
+
+struct indexes {
+    struct index *items;
+    size_t len, cap;
+};
+
+static bool indexes_add(struct indexes *indexes, int32_t partition, const char *type, int status)
+{
+    if (indexes->len == indexes->cap) {
+        size_t cap = indexes->cap == 0 ? 128 : indexes->cap * 2;
+        struct index *items = realloc(indexes->items, cap * sizeof *items);
+
+        if (items == NULL)
+            return false;
+        indexes->items = items;
+        indexes->cap = cap;
+    }
+    indexes->items[indexes->len].partition = partition;
+    indexes->items[indexes->len].status = (enum saga_status)status;
+    (void)snprintf(indexes->items[indexes->len++].type, sizeof indexes->items->type, "%s", type);
+    return true;
+}
+
+static bool add_statuses(struct indexes *indexes, int32_t partition, const char *type, int status)
+{
+    for (int s = 0; s < SAGA_STATUS_COUNT; s++) {
+        if ((status < 0 || status == s) && !indexes_add(indexes, partition, type, s))
+            return false;
+    }
+    return true;
+}
+
+/* Which indexes there are: the types of every partition in one exchange. */
+static enum baton_err find_indexes(struct redis_reader *reader, int32_t partitions, int status, const char *type,
+                                   struct indexes *indexes, struct baton_error *err)
+{
+    struct redis_connection *connection = reader->connection;
+    enum baton_err rc = BATON_OK;
+    bool fine = true;
+
+    if (type != NULL) {
+        for (int32_t p = 0; p < partitions && fine; p++)
+            fine = add_statuses(indexes, p, type, status);
+        return fine ? BATON_OK : baton_fail(err, BATON_E_NOMEM, "out of memory for a list");
+    }
+    rc = redis_exchange_begin(connection, err);
+    if (rc != BATON_OK)
+        return rc;
+    for (int32_t p = 0; p < partitions; p++) {
+        redis_command_begin(connection, "SMEMBERS");
+        redis_command_key(connection, p, "types");
+        redis_command_end(connection);
+    }
+    rc = redis_exchange_end(connection, err);
+    for (size_t p = 0; rc == BATON_OK && p < connection->replies_len; p++) {
+        const redisReply *types = connection->replies[p];
+
+        for (size_t i = 0; types->type == REDIS_REPLY_ARRAY && i < types->elements && fine; i++) {
+            if (types->element[i]->type == REDIS_REPLY_STRING && types->element[i]->len <= DEFINITION_NAME_MAX)
+                fine = add_statuses(indexes, (int32_t)p, types->element[i]->str, status);
+        }
+    }
+    return fine ? rc : baton_fail(err, BATON_E_NOMEM, "out of memory for a list");
+}
+
+static void index_rest(const struct index *index, char rest[DEFINITION_NAME_MAX + 48])
+{
+    (void)snprintf(rest, DEFINITION_NAME_MAX + 48, "index:%s:%s", index->type, saga_status_name(index->status));
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct redis_listed *one = a, *two = b;
+
+    if (one->updated_ms != two->updated_ms)
+        return one->updated_ms > two->updated_ms ? -1 : 1;
+    return strcmp(one->id, two->id);
+}
+
+/* Ask up to LIST_ASK_MAX indexes for their newest; merge into listed, which keeps the newest `max` of its 2 * max places. */
+static enum baton_err list_some(struct redis_reader *reader, const struct index *indexes, size_t n, struct redis_listed *listed,
+                                size_t max, size_t *listed_len, struct baton_error *err)
+{
+    struct redis_connection *connection = reader->connection;
+    enum baton_err rc = redis_exchange_begin(connection, err);
+
+    for (size_t i = 0; rc == BATON_OK && i < n; i++) {
+        char rest[DEFINITION_NAME_MAX + 48];
+
+        index_rest(&indexes[i], rest);
+        redis_command_begin(connection, "ZREVRANGE");
+        redis_command_key(connection, indexes[i].partition, rest);
+        redis_command_text(connection, "0");
+        redis_command_int(connection, (int64_t)max - 1);
+        redis_command_text(connection, "WITHSCORES");
+        redis_command_end(connection);
+    }
+    if (rc == BATON_OK)
+        rc = redis_exchange_end(connection, err);
+    for (size_t i = 0; rc == BATON_OK && i < n; i++) {
+        const redisReply *reply = connection->replies[i];
+
+        for (size_t k = 0; reply->type == REDIS_REPLY_ARRAY && k + 1 < reply->elements; k += 2) {
+            struct redis_listed *one = &listed[(*listed_len)++];
+
+            (void)snprintf(one->id, sizeof one->id, "%s", reply->element[k]->str);
+            (void)snprintf(one->type, sizeof one->type, "%s", indexes[i].type);
+            one->status = indexes[i].status;
+            one->updated_ms = redis_reply_int(reply->element[k + 1], 0);
+            if (*listed_len == 2 * max) {
+                qsort(listed, *listed_len, sizeof *listed, newest_first);
+                *listed_len = max;
+            }
+        }
+    }
+    return rc;
+}
+
+enum baton_err redis_reader_list(struct redis_reader *reader, int32_t partitions, int status, const char *type,
+                                 struct redis_listed *ret_listed, size_t max, size_t *ret_n, struct baton_error *err)
+{
+    struct indexes indexes = {0};
+    struct redis_listed *listed = max > 0 ? calloc(2 * max, sizeof *listed) : NULL;
+    size_t len = 0;
+    enum baton_err rc = BATON_OK;
+
+    if (listed == NULL)
+        return baton_fail(err, max > 0 ? BATON_E_NOMEM : BATON_E_INVALID, "a list of %zu sagas cannot be made", max);
+    rc = find_indexes(reader, partitions, status, type, &indexes, err);
+    for (size_t at = 0; rc == BATON_OK && at < indexes.len; at += LIST_ASK_MAX) {
+        size_t n = indexes.len - at < LIST_ASK_MAX ? indexes.len - at : LIST_ASK_MAX;
+
+        rc = list_some(reader, indexes.items + at, n, listed, max, &len, err);
+    }
+    if (rc == BATON_OK) {
+        qsort(listed, len, sizeof *listed, newest_first);
+        *ret_n = len < max ? len : max;
+        memcpy(ret_listed, listed, *ret_n * sizeof *listed);
+    }
+    free(indexes.items);
+    free(listed);
+    return rc;
+}
+
+enum baton_err redis_reader_count(struct redis_reader *reader, int32_t partitions, const char *type, int64_t *ret_counts,
+                                  struct baton_error *err)
+{
+    struct redis_connection *connection = reader->connection;
+    struct indexes indexes = {0};
+    int64_t counts[SAGA_STATUS_COUNT] = {0};
+    enum baton_err rc = find_indexes(reader, partitions, -1, type, &indexes, err);
+
+    if (rc == BATON_OK)
+        rc = redis_exchange_begin(connection, err);
+    for (size_t i = 0; rc == BATON_OK && i < indexes.len; i++) {
+        char rest[DEFINITION_NAME_MAX + 48];
+
+        index_rest(&indexes.items[i], rest);
+        redis_command_begin(connection, "ZCARD");
+        redis_command_key(connection, indexes.items[i].partition, rest);
+        redis_command_end(connection);
+    }
+    if (rc == BATON_OK && indexes.len > 0)
+        rc = redis_exchange_end(connection, err);
+    for (size_t i = 0; rc == BATON_OK && i < indexes.len; i++)
+        counts[indexes.items[i].status] += redis_reply_int(connection->replies[i], 0);
+    if (rc == BATON_OK)
+        memcpy(ret_counts, counts, sizeof counts);
+    free(indexes.items);
+    return rc;
+}

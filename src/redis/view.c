@@ -1,0 +1,293 @@
+/*
+ * view.c -- the view of an engine thread: load and apply under the watermark, timers, ended sagas.
+ *
+ * Owns:     the calls of view.h but for the rebuild.
+ * Rule:     a script that Redis forgot is loaded anew and the call sent again: an apply that went through the first time is then refused
+ *           with w = target, which the engine takes for shown.
+ * Tests:    tests/redis/test_view.c
+ */
+#include "redis_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int64_t redis_reply_int(const redisReply *reply, int64_t otherwise)
+{
+    if (reply->type == REDIS_REPLY_INTEGER)
+        return reply->integer;
+    if (reply->type == REDIS_REPLY_STRING)
+        return strtoll(reply->str, NULL, 10);
+    return otherwise;
+}
+
+void redis_command_item(struct redis_connection *connection, const struct view_item *item)
+{
+    char head[DEFINITION_NAME_MAX + 128], index[DEFINITION_NAME_MAX + 32];
+    int head_len = snprintf(head, sizeof head, "%lld %s %lld %lld %s\n", (long long)item->seq, saga_status_name(item->status),
+                            (long long)item->due_ms, (long long)item->updated_ms, item->type);
+
+    redis_command_text(connection, item->id);
+    redis_command_int(connection, item->seq);
+    redis_command_int(connection, item->due_ms);
+    redis_command_int(connection, item->updated_ms);
+    (void)snprintf(index, sizeof index, "%s:%s", item->type, saga_status_name(item->status));
+    redis_command_text(connection, index);
+    if (item->state == NULL) {
+        redis_command_text(connection, "");
+        return;
+    }
+    redis_command_arg(connection, head, (size_t)head_len);
+    buffer_append(&connection->arena, item->state, item->state_len);
+    connection->lens[connection->argc - 1] += item->state_len;
+}
+
+enum baton_err redis_meta_read(struct redis_connection *connection, int32_t partition, struct view_meta *ret_meta,
+                               struct baton_error *err)
+{
+    const redisReply *reply = NULL;
+    enum baton_err rc = redis_exchange_begin(connection, err);
+
+    if (rc != BATON_OK)
+        return rc;
+    redis_command_begin(connection, "HMGET");
+    redis_command_key(connection, partition, "meta");
+    redis_command_text(connection, "w");
+    redis_command_text(connection, "jo");
+    redis_command_text(connection, "epoch");
+    redis_command_end(connection);
+    rc = redis_exchange_end(connection, err);
+    if (rc != BATON_OK)
+        return rc;
+    reply = connection->replies[0];
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+        return redis_nonsense(connection, "HMGET", err);
+    memset(ret_meta, 0, sizeof *ret_meta);
+    ret_meta->w = redis_reply_int(reply->element[0], VIEW_NO_W);
+    ret_meta->jo = redis_reply_int(reply->element[1], 0);
+    if (reply->element[2]->type == REDIS_REPLY_STRING)
+        (void)snprintf(ret_meta->epoch, sizeof ret_meta->epoch, "%s", reply->element[2]->str);
+    return BATON_OK;
+}
+
+static enum baton_err view_meta_call(void *self, int32_t partition, struct view_meta *ret_meta, struct baton_error *err)
+{
+    return redis_meta_read(self, partition, ret_meta, err);
+}
+
+static enum baton_err send_loads(struct redis_connection *connection, const struct view_load *loads, size_t n, struct baton_error *err)
+{
+    enum baton_err rc = redis_exchange_begin(connection, err);
+
+    for (size_t i = 0; rc == BATON_OK && i < n; i++) {
+        char key[REDIS_KEY_PREFIX_MAX + 32];
+
+        redis_key(key, connection, loads[i].partition, "meta");
+        redis_command_script(connection, SCRIPT_LOAD, key);
+        redis_command_key(connection, loads[i].partition, "");
+        for (size_t k = 0; k < loads[i].ids_len; k++)
+            redis_command_text(connection, loads[i].ids[k]);
+        redis_command_end(connection);
+    }
+    return rc == BATON_OK ? redis_exchange_end(connection, err) : rc;
+}
+
+/* The state behind the head line. */
+static struct view_text text_of(const redisReply *reply)
+{
+    const char *line = NULL;
+
+    if (reply->type != REDIS_REPLY_STRING)
+        return (struct view_text){0};
+    line = memchr(reply->str, '\n', (size_t)reply->len);
+    if (line == NULL)
+        return (struct view_text){.text = reply->str, .len = (size_t)reply->len};
+    return (struct view_text){.text = line + 1, .len = (size_t)reply->len - (size_t)(line + 1 - reply->str)};
+}
+
+static enum baton_err view_load_call(void *self, struct view_load *loads, size_t n, struct baton_error *err)
+{
+    struct redis_connection *connection = self;
+    enum baton_err rc = send_loads(connection, loads, n, err);
+
+    if (rc == BATON_E_STALE)
+        rc = send_loads(connection, loads, n, err);
+    if (rc != BATON_OK)
+        return rc == BATON_E_STALE ? BATON_E_RETRY : rc;
+    for (size_t i = 0; i < n; i++) {
+        const redisReply *reply = connection->replies[i];
+
+        if (reply->type != REDIS_REPLY_ARRAY || reply->elements != loads[i].ids_len + 1)
+            return redis_nonsense(connection, "load", err);
+        loads[i].ret_w = redis_reply_int(reply->element[0], VIEW_NO_W);
+        for (size_t k = 0; k < loads[i].ids_len; k++)
+            loads[i].ret_states[k] = text_of(reply->element[k + 1]);
+    }
+    return BATON_OK;
+}
+
+static enum baton_err send_applies(struct redis_connection *connection, const struct view_apply *applies, size_t n,
+                                   struct baton_error *err)
+{
+    enum baton_err rc = redis_exchange_begin(connection, err);
+
+    for (size_t i = 0; rc == BATON_OK && i < n; i++) {
+        char key[REDIS_KEY_PREFIX_MAX + 32];
+
+        redis_key(key, connection, applies[i].partition, "meta");
+        redis_command_script(connection, SCRIPT_APPLY, key);
+        redis_command_key(connection, applies[i].partition, "");
+        redis_command_int(connection, applies[i].expected);
+        redis_command_int(connection, applies[i].target);
+        redis_command_int(connection, applies[i].jo);
+        for (size_t k = 0; k < applies[i].items_len; k++)
+            redis_command_item(connection, &applies[i].items[k]);
+        redis_command_end(connection);
+    }
+    return rc == BATON_OK ? redis_exchange_end(connection, err) : rc;
+}
+
+static enum baton_err view_apply_call(void *self, struct view_apply *applies, size_t n, struct baton_error *err)
+{
+    struct redis_connection *connection = self;
+    enum baton_err rc = send_applies(connection, applies, n, err);
+
+    if (rc == BATON_E_STALE)
+        rc = send_applies(connection, applies, n, err);
+    if (rc != BATON_OK)
+        return rc == BATON_E_STALE ? BATON_E_RETRY : rc;
+    for (size_t i = 0; i < n; i++) {
+        const redisReply *reply = connection->replies[i];
+
+        if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+            return redis_nonsense(connection, "apply", err);
+        applies[i].ret_refused = redis_reply_int(reply->element[0], 0) != 1;
+        applies[i].ret_w = redis_reply_int(reply->element[1], VIEW_NO_W);
+    }
+    return BATON_OK;
+}
+
+/* ZRANGEBYSCORE key -inf until WITHSCORES LIMIT 0 max */
+static void ask_range(struct redis_connection *connection, int32_t partition, const char *rest, int64_t until_ms, size_t max)
+{
+    redis_command_begin(connection, "ZRANGEBYSCORE");
+    redis_command_key(connection, partition, rest);
+    redis_command_text(connection, "-inf");
+    redis_command_int(connection, until_ms);
+    redis_command_text(connection, "WITHSCORES");
+    redis_command_text(connection, "LIMIT");
+    redis_command_text(connection, "0");
+    redis_command_int(connection, (int64_t)max);
+    redis_command_end(connection);
+}
+
+static size_t take_range(const redisReply *reply, struct view_timer *ret_timers, size_t max)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements && n < max; i += 2) {
+        if (reply->element[i]->type != REDIS_REPLY_STRING || reply->element[i]->len > SAGA_ID_MAX)
+            continue;
+        (void)snprintf(ret_timers[n].id, sizeof ret_timers[n].id, "%s", reply->element[i]->str);
+        ret_timers[n++].due_ms = redis_reply_int(reply->element[i + 1], 0);
+    }
+    return n;
+}
+
+static enum baton_err view_timers_call(void *self, int32_t partition, int64_t until_ms, struct view_timer *ret_timers, size_t max,
+                                       size_t *ret_n, struct baton_error *err)
+{
+    struct redis_connection *connection = self;
+    enum baton_err rc = redis_exchange_begin(connection, err);
+
+    if (rc != BATON_OK)
+        return rc;
+    ask_range(connection, partition, "timers", until_ms, max);
+    rc = redis_exchange_end(connection, err);
+    if (rc == BATON_OK)
+        *ret_n = take_range(connection->replies[0], ret_timers, max);
+    return rc;
+}
+
+static int older_first(const void *a, const void *b)
+{
+    const struct view_timer *one = a, *two = b;
+
+    return one->due_ms < two->due_ms ? -1 : one->due_ms > two->due_ms;
+}
+
+#define ENDED_TYPES_MAX 1000 /* definition names of a partition that are looked at in one round */
+
+static enum baton_err view_ended_call(void *self, int32_t partition, int64_t before_ms, struct view_timer *ret_ended, size_t max,
+                                      size_t *ret_n, struct baton_error *err)
+{
+    struct redis_connection *connection = self;
+    char types[ENDED_TYPES_MAX][DEFINITION_NAME_MAX + 1];
+    size_t types_len = 0, n = 0;
+    enum baton_err rc = redis_exchange_begin(connection, err);
+
+    if (rc != BATON_OK)
+        return rc;
+    redis_command_begin(connection, "SMEMBERS");
+    redis_command_key(connection, partition, "types");
+    redis_command_end(connection);
+    rc = redis_exchange_end(connection, err);
+    if (rc != BATON_OK)
+        return rc;
+    for (size_t i = 0; connection->replies[0]->type == REDIS_REPLY_ARRAY && i < connection->replies[0]->elements; i++) {
+        const redisReply *type = connection->replies[0]->element[i];
+
+        if (type->type == REDIS_REPLY_STRING && type->len <= DEFINITION_NAME_MAX && types_len < ENDED_TYPES_MAX)
+            (void)snprintf(types[types_len++], sizeof types[0], "%s", type->str);
+    }
+    *ret_n = 0;
+    if (types_len == 0)
+        return BATON_OK;
+    rc = redis_exchange_begin(connection, err);
+    if (rc != BATON_OK)
+        return rc;
+    for (size_t i = 0; i < types_len; i++) {
+        for (int status = 0; status < SAGA_STATUS_COUNT; status++) {
+            char rest[DEFINITION_NAME_MAX + 48];
+
+            if (!saga_status_ended((enum saga_status)status))
+                continue;
+            (void)snprintf(rest, sizeof rest, "index:%.*s:%s", DEFINITION_NAME_MAX, types[i],
+                           saga_status_name((enum saga_status)status));
+            ask_range(connection, partition, rest, before_ms, max);
+        }
+    }
+    rc = redis_exchange_end(connection, err);
+    /* The oldest of one index may be younger than all of another: what does not fit comes in the next round. */
+    for (size_t i = 0; rc == BATON_OK && i < connection->replies_len; i++)
+        n += take_range(connection->replies[i], ret_ended + n, max - n);
+    qsort(ret_ended, n, sizeof *ret_ended, older_first);
+    *ret_n = n;
+    return rc;
+}
+
+static void view_close_call(void *self)
+{
+    redis_connection_close(self);
+}
+
+enum baton_err redis_view_open(const struct redis_options *options, struct view *ret_view, struct baton_error *err)
+{
+    struct redis_connection *connection = NULL;
+    enum baton_err rc = redis_connection_open(options, true, &connection, err);
+
+    if (rc != BATON_OK)
+        return rc;
+    *ret_view = (struct view){
+        .self = connection,
+        .meta = view_meta_call,
+        .load = view_load_call,
+        .apply = view_apply_call,
+        .rebuild_begin = redis_rebuild_begin,
+        .rebuild_put = redis_rebuild_put,
+        .rebuild_end = redis_rebuild_end,
+        .timers = view_timers_call,
+        .ended_before = view_ended_call,
+        .close = view_close_call,
+    };
+    return BATON_OK;
+}
