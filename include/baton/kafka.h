@@ -46,6 +46,9 @@ enum baton_err kafka_properties_check(const struct kafka_options *options, struc
  * outlive it. BATON_E_RETRY: broker away; BATON_E_INVALID: a setting; BATON_E_FATAL: fenced at init. */
 enum baton_err kafka_bus_open(const struct kafka_bus_options *options, struct bus *ret_bus, struct baton_error *err);
 
+/** "2.0.2": the librdkafka that runs. */
+const char *kafka_library_version(void);
+
 /* --- topics --- */
 struct kafka_topic_spec {
     const char *name;

@@ -153,7 +153,7 @@ enum baton_err deploy_file(struct cli *cli, struct definition_store *store, stru
         rc = baton_fail(err, BATON_E_NOMEM, "%s: out of memory", path);
         goto out;
     }
-    if (definition_store_get(store, name, version, &known, &known_version, hash, err) == BATON_OK)
+    if (definition_store_get(store, name, version, &known, &known_version, hash) == BATON_OK)
         *ret_said = "unchanged";
     rc = definition_store_put(store, text.data, text.len, err);
     if (rc != BATON_OK || known != NULL)

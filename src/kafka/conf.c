@@ -144,3 +144,8 @@ int64_t conf_number(const rd_kafka_conf_t *conf, const char *name, int64_t other
         return otherwise;
     return strtoll(value, NULL, 10);
 }
+
+const char *kafka_library_version(void)
+{
+    return rd_kafka_version_str();
+}

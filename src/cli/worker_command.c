@@ -1,0 +1,201 @@
+/*
+ * worker_command.c -- `baton worker`, `baton topics`: wiring of Kafka and Redis to the engine, signals.
+ */
+#include "cli.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS_MAX 64
+#define WATCH_NS 50000000
+
+struct wiring {
+    struct cli *cli;
+    char transactional_ids[THREADS_MAX][256];
+};
+
+static enum baton_err open_bus(void *context, int thread, struct bus *ret_bus, struct baton_error *err)
+{
+    struct wiring *wiring = context;
+    const struct config_topics *topics = config_topics(wiring->cli->config);
+    struct kafka_bus_options options = {
+        .kafka = wiring->cli->kafka,
+        .group_id = config_group_id(wiring->cli->config),
+        .transactional_id = wiring->transactional_ids[thread],
+        .inputs = topics->inputs,
+        .inputs_len = topics->inputs_len,
+        .max_message_bytes = config_limits(wiring->cli->config)->max_message_bytes * 4,
+    };
+
+    return kafka_bus_open(&options, ret_bus, err);
+}
+
+static enum baton_err open_view(void *context, int thread, struct view *ret_view, struct baton_error *err)
+{
+    struct wiring *wiring = context;
+
+    (void)thread;
+    return redis_view_open(config_redis(wiring->cli->config), ret_view, err);
+}
+
+static enum baton_err feed_next(void *self, int timeout_ms, struct bus_message *ret_message, struct baton_error *err)
+{
+    return kafka_tail_next(self, timeout_ms, ret_message, err);
+}
+
+static void feed_release(void *self, struct bus_message *message)
+{
+    kafka_tail_release(self, message);
+}
+
+/* Until a stop is asked for; a second one ends the process at once. */
+static void watch(struct cli *cli, struct worker *worker, const sigset_t *signals)
+{
+    bool ready = false, stopping = false;
+    struct timespec wait = {.tv_nsec = WATCH_NS};
+
+    while (!worker_wait(worker, 0)) {
+        struct worker_stats stats;
+        int got = sigtimedwait(signals, NULL, &wait);
+
+        if (got > 0 && stopping) {
+            log_line(&cli->logger, LOG_LEVEL_WARN, "second signal: ending at once; the next owner resumes from the journal");
+            _exit(EXIT_UNEXPECTED);
+        }
+        if (got > 0) {
+            stopping = true;
+            log_line(&cli->logger, LOG_LEVEL_INFO, "stopping: finishing what is open (a second signal ends at once)");
+            worker_stop(worker);
+        }
+        worker_stats(worker, &stats);
+        if (!ready && stats.partitions_owned > 0 && stats.partitions_ready == stats.partitions_owned) {
+            ready = true;
+            log_line(&cli->logger, LOG_LEVEL_INFO, "ready: %lld partitions", (long long)stats.partitions_ready);
+        }
+    }
+}
+
+int command_worker(struct cli *cli)
+{
+    const char *definitions = cli_option(cli, "--definitions"), *given = cli_option(cli, "--instance");
+    bool no_create = cli_flag(cli, "--no-create");
+    struct wiring *wiring = calloc(1, sizeof *wiring);
+    const struct config_topics *topics = config_topics(cli->config);
+    struct setup setup = {0};
+    struct kafka_tail *tail = NULL;
+    struct worker *worker = NULL;
+    struct worker_stats stats = {0};
+    struct baton_error err = {0};
+    char instance[160], version[64] = "";
+    size_t created = 0;
+    sigset_t signals;
+    enum baton_err rc = BATON_OK;
+    int code = EXIT_OK;
+
+    cli_expect(cli, 0, 0, "baton worker [--definitions DIR] [--instance NAME] [--no-create]");
+    if (wiring == NULL)
+        return EXIT_UNEXPECTED;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    wiring->cli = cli;
+    rc = instance_name(given, instance, sizeof instance, &err);
+    if (rc == BATON_OK)
+        rc = redis_check(config_redis(cli->config), version, &err);
+    if (rc == BATON_E_RETRY) { /* it may come later: sagas wait in Kafka */
+        log_line(&cli->logger, LOG_LEVEL_WARN, "%s", err.text);
+        rc = BATON_OK;
+    }
+    if (rc == BATON_OK)
+        rc = setup_run(cli, !no_create, &created, &setup, &err);
+    if (rc == BATON_OK && definitions != NULL)
+        rc = deploy_directory(cli, setup.store, definitions, &err);
+    if (rc == BATON_OK && !no_create)
+        rc = setup_command_topics(cli, setup.store, NULL, 0, &created, &err);
+    if (rc == BATON_OK)
+        rc = kafka_tail_open(&cli->kafka, topics->definitions, 0, -2, &tail, &err);
+    for (int i = 0; i < config_threads(cli->config) && i < THREADS_MAX; i++)
+        (void)snprintf(wiring->transactional_ids[i], sizeof wiring->transactional_ids[i], "%.80s.%.150s.%d",
+                       config_group_id(cli->config), instance, i);
+    const struct worker_options options = {
+        .threads = config_threads(cli->config),
+        .worker_name = instance,
+        .inputs = topics->inputs,
+        .inputs_len = topics->inputs_len,
+        .partitions = topics->partitions,
+        .epoch = setup.epoch,
+        .journal_topic = topics->journal,
+        .state_topic = topics->state,
+        .results_topic = topics->results,
+        .events_topic = topics->events,
+        .dlq_topic = topics->dlq,
+        .replies_topic = topics->replies,
+        .definitions_topic = topics->definitions,
+        .allow_reply_to = topics->allow_reply_to,
+        .command_prefix = topics->prefix,
+        .service_replies = topics->service_replies,
+        .limits = *config_limits(cli->config),
+        .store = setup.store,
+        .feed = {.self = tail, .next = feed_next, .release = feed_release},
+        .logger = &cli->logger,
+        .context = wiring,
+        .open_bus = open_bus,
+        .open_view = open_view,
+    };
+    if (rc == BATON_OK) {
+        log_line(&cli->logger, LOG_LEVEL_INFO, "baton %s worker %s, %d threads, group %s, redis %s", BATON_VERSION, instance,
+                 options.threads, config_group_id(cli->config), version);
+        rc = worker_start(&options, &worker, &err);
+    }
+    if (rc == BATON_OK) {
+        watch(cli, worker, &signals);
+        worker_stats(worker, &stats);
+        code = worker_healthy(worker) ? EXIT_OK : EXIT_UNEXPECTED;
+        log_line(&cli->logger, LOG_LEVEL_INFO,
+                 "stopped: %lld started, %lld completed, %lld compensated, %lld parked, %lld dead letters, %lld transactions",
+                 (long long)stats.started, (long long)stats.completed, (long long)stats.compensated, (long long)stats.parked,
+                 (long long)stats.dead_letters, (long long)stats.transactions);
+    } else {
+        code = cli_fail(&err);
+    }
+    worker_free(worker);
+    kafka_tail_close(tail);
+    setup_clear(&setup);
+    free(wiring);
+    return code;
+}
+
+#define SERVICES_MAX 256
+
+int command_topics(struct cli *cli)
+{
+    const char *services[SERVICES_MAX], *service = NULL;
+    size_t services_len = 0, created = 0, more = 0;
+    struct setup setup = {0};
+    struct baton_error err = {0};
+    enum baton_err rc = BATON_OK;
+
+    while (services_len < SERVICES_MAX && (service = cli_option(cli, "--service")) != NULL) {
+        if (!service_name_valid(service, strlen(service)))
+            return cli_usage("--service \"%s\" is not a service name", service);
+        services[services_len++] = service;
+    }
+    cli_expect(cli, 1, 1, "baton topics ensure [--service NAME]...");
+    if (strcmp(cli->args[0], "ensure") != 0)
+        return cli_usage("baton topics ensure [--service NAME]...");
+    rc = setup_run(cli, true, &created, &setup, &err);
+    if (rc == BATON_OK)
+        rc = setup_command_topics(cli, setup.store, services, services_len, &more, &err);
+    setup_clear(&setup);
+    if (rc != BATON_OK)
+        return cli_fail(&err);
+    if (cli->output == OUTPUT_TEXT)
+        (void)printf("%zu topics created\n", created + more);
+    else
+        (void)printf("{\"created\":%zu}\n", created + more);
+    return EXIT_OK;
+}
