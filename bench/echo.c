@@ -44,10 +44,12 @@ int main(int argc, char **argv)
             topic[reply_len] = '\0';
             action = bench_header(message, "ce_sagaaction", &action_len);
             no = strcmp(rd_kafka_topic_name(message->rkt), refused) == 0 && action_len > 0 && *(const char *)action == 'e';
+            const char *body = no ? "{\"code\":\"DECLINED\"}" : "{\"ok\":true,\"ref\":\"0123456789abcdef\"}";
+
             for (;;) {
                 rd_kafka_resp_err_t err = rd_kafka_producev(
                     producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(message->key, message->key_len),
-                    RD_KAFKA_V_VALUE((void *)(uintptr_t)(no ? "{\"code\":\"DECLINED\"}" : "{\"ok\":true,\"ref\":\"0123456789abcdef\"}"), no ? 19 : 34),
+                    RD_KAFKA_V_VALUE((void *)(uintptr_t)body, strlen(body)),
                     RD_KAFKA_V_HEADER("kafka_correlationId", correlation, (ssize_t)correlation_len),
                     RD_KAFKA_V_HEADER("saga-outcome", no ? "failure" : "success", -1),
                     RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);

@@ -15,13 +15,15 @@
 struct wiring {
     struct cli *cli;
     char transactional_ids[THREADS_MAX][256];
+    struct kafka_bus_options buses[THREADS_MAX]; /* a bus borrows them for its life */
 };
 
 static enum baton_err open_bus(void *context, int thread, struct bus *ret_bus, struct baton_error *err)
 {
     struct wiring *wiring = context;
     const struct config_topics *topics = config_topics(wiring->cli->config);
-    struct kafka_bus_options options = {
+
+    wiring->buses[thread] = (struct kafka_bus_options){
         .kafka = wiring->cli->kafka,
         .group_id = config_group_id(wiring->cli->config),
         .transactional_id = wiring->transactional_ids[thread],
@@ -30,7 +32,7 @@ static enum baton_err open_bus(void *context, int thread, struct bus *ret_bus, s
         .max_message_bytes = config_limits(wiring->cli->config)->max_message_bytes * 4,
     };
 
-    return kafka_bus_open(&options, ret_bus, err);
+    return kafka_bus_open(&wiring->buses[thread], ret_bus, err);
 }
 
 static enum baton_err open_view(void *context, int thread, struct view *ret_view, struct baton_error *err)
