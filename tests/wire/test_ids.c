@@ -80,9 +80,29 @@ static void idempotency_key_is_the_id_without_attempt(void **state)
     assert_string_equal(out, "o-1/reserve/c");
 }
 
+/* The vectors of org.apache.kafka.common.utils.UtilsTest: murmur2 as a signed int. */
+static void partition_is_the_java_clients(void **state)
+{
+    static const struct {
+        const char *key;
+        int32_t murmur2;
+    } vectors[] = {{"21", -973932308}, {"foobar", -790332482}, {"a-little-bit-long-string", -985981536},
+                   {"a-little-bit-longer-string", -1486304829}, {"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
+                   {"abc", 479470107}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        int32_t positive = (int32_t)((uint32_t)vectors[i].murmur2 & UINT32_C(0x7fffffff));
+
+        for (int32_t partitions = 1; partitions < 100; partitions++)
+            assert_int_equal(wire_partition_of(vectors[i].key, strlen(vectors[i].key), partitions), positive % partitions);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(partition_is_the_java_clients),
         cmocka_unit_test(longest_parts_fit),
         cmocka_unit_test(idempotency_key_is_the_id_without_attempt),
     };
