@@ -114,3 +114,22 @@ def stop(process):
 def equal(what, got, wanted):
     if got != wanted:
         raise SystemExit(f"FAILED: {what}: got {got!r}, wanted {wanted!r}")
+
+
+def header_values(topic, name):
+    """The header's value of every record, as a read_committed reader sees the topic from its beginning to its end."""
+    out = subprocess.run(["kcat", "-C", "-e", "-q", "-b", BROKERS, "-t", topic, "-o", "beginning", "-X", "isolation.level=read_committed",
+                          "-f", "%h\\n"], check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True).stdout
+    values = []
+    for line in out.splitlines():
+        values += [pair[len(name) + 1:] for pair in line.split(",") if pair.startswith(name + "=")]
+    return values
+
+
+def exactly_once(baton, sagas, services=("inventory", "payments", "settlement")):
+    """Every order has one result; every command attempt is in its topic once; without a fault of a participant there is one attempt."""
+    results = header_values(baton.prefix + "baton.results", "ce_sagaid")
+    equal("results", (len(results), len(set(results))), (sagas, sagas))
+    for service in services:
+        ids = header_values(f"{baton.prefix}{service}.commands", "ce_id")
+        equal(f"commands of {service}: all, different", (len(ids), len(set(ids))), (sagas, sagas))

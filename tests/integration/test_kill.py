@@ -3,7 +3,7 @@ import json
 import random
 import time
 
-from stack import Baton, equal, until
+from stack import Baton, equal, exactly_once, until
 
 COUNT = 2000
 SEED = time.time_ns()
@@ -31,4 +31,5 @@ rows = baton.listed(10000)
 equal("sagas in the view", len(rows), COUNT)
 attempts = [step["attempts"] for row in rows[:200] for step in baton.status(row["id"])["steps"].values()]
 equal("attempts of each step", set(attempts), {1})
+exactly_once(baton, COUNT)
 print(f"{kills} kills")

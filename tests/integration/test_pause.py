@@ -2,7 +2,7 @@
 import json
 import signal
 
-from stack import Baton, equal, said, until
+from stack import Baton, equal, exactly_once, said, until
 
 COUNT = 2000
 baton = Baton("pause.")
@@ -20,4 +20,5 @@ equal("orders sent, ended, completed", (result["sent"], result["done"], result["
 until(lambda: sum(row["status"] == "completed" for row in baton.listed()) == COUNT, "all orders in the view")
 attempts = [step["attempts"] for row in baton.listed()[::10] for step in baton.status(row["id"])["steps"].values()]
 equal("attempts of each step", set(attempts), {1})
+exactly_once(baton, COUNT)
 until(lambda: said(first, "lost") or said(first, "joining again") or said(first, "revoked"), "the woken worker to notice")

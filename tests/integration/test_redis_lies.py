@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 
-from stack import STACK_DIR, Baton, equal, until
+from stack import STACK_DIR, Baton, equal, exactly_once, until
 
 COUNT = 2000
 STACK = os.environ["STACK"]
@@ -33,3 +33,4 @@ equal("orders sent, ended, completed", (result["sent"], result["done"], result["
 until(lambda: sum(row["status"] == "completed" for row in baton.listed()) == COUNT, "all orders in the view again")
 attempts = [step["attempts"] for row in baton.listed()[::10] for step in baton.status(row["id"])["steps"].values()]
 equal("attempts of each step", set(attempts), {1})
+exactly_once(baton, COUNT)
