@@ -19,7 +19,7 @@ struct config_override { /* a flag or an environment variable, already named by 
 
 /**
  * Read, merge and check.
- * @file  NULL = none (then BATON_CONFIG by the caller). Unknown key: BATON_E_INVALID with file, JSON pointer and the nearest name.
+ * @file  NULL = none (then BATON_CONFIG by the caller). What is wrong in the file: BATON_E_INVALID with FILE:LINE:COLUMN, the JSON pointer and, for an unknown key, the nearest name.
  * Refuses kafka properties that break the promises (kafka_properties_check).
  */
 enum baton_err config_load(const char *file, const struct config_override *overrides, size_t n, struct config **ret_config,

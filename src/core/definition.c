@@ -542,6 +542,7 @@ static void head_of(struct checking *checking, const json_t *doc, struct definit
     const char *name = text_of(checking, doc, "name", true), *description = text_of(checking, doc, "description", false);
     json_t *version = json_object_get(doc, "version");
 
+    (void)text_of(checking, doc, "$schema", false);
     if (name != NULL && !definition_name_valid(name, strlen(name)))
         WRONG(checking, "name", "1 to %d of a-z, 0-9 and '-' expected, not '-' first", DEFINITION_NAME_MAX);
     else if (name != NULL)

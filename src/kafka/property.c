@@ -53,7 +53,7 @@ static const struct refusal {
     {"queuing.strategy", "the order of records depends on it", "remove it"},
     {"partitioner", "keys must fall where the Java clients put them (murmur2)", "remove it"},
     {"delivery.report.only.error", "the journal's offsets come from the delivery reports", "remove it"},
-    {"allow.auto.create.topics", "a misspelt topic must be an error", "create topics with `baton topics create`"},
+    {"allow.auto.create.topics", "a misspelt topic must be an error", "create topics with \"baton topics ensure\""},
     {"message.max.bytes", "it has a key of its own", "set engine.maxMessageBytes"},
     {"enabled_events", "events are Baton's own business", "remove it"},
     {"log.queue", "logs are Baton's own business", "remove it"},
