@@ -6,9 +6,9 @@
  * is away or busy (nothing is known to have happened, the connection is made anew by the next call); BATON_E_FATAL = Redis answers but can
  * never serve (wrong type, no permission): alarm, retry slowly.
  *
- * Layout: all keys of p under the hash tag {p} (one slot): baton:{p}:meta (hash: w, jo, epoch, token), baton:{p}:saga:<id> ("<seq> <status> <due ms>
- * <updated ms> <type>\n" + the state's JSON text), baton:{p}:timers (ZSET id -> due ms),
- * baton:{p}:index:<type>:<status> (ZSET id -> updated ms), baton:{p}:types (SET).
+ * Layout: all keys of p under the hash tag {p} (one slot): baton:{p}:meta (hash: w, jo, epoch, token, gen, a field type:<type> for each type),
+ * baton:{p}:saga:<id> ("<gen> <seq> <status> <due ms> <updated ms> <type>\n" + the state's JSON text), baton:{p}:timers (ZSET id -> due ms),
+ * baton:{p}:index:<type>:<status> (ZSET id -> updated ms). gen is of the last rebuild: a value of another one is no saga.
  */
 #ifndef BATON_VIEW_H
 #define BATON_VIEW_H
@@ -54,13 +54,13 @@ struct view_item {
 
 struct view_apply {
     int32_t partition;
-    int64_t expected; /* goes through only if w is this */
+    int64_t expected; /* goes through only if w is this, and nobody rebuilt p since this view last saw it (meta, load, rebuild) */
     int64_t target;   /* w after it */
     int64_t jo;
     const struct view_item *items; /* each saga at most once */
     size_t items_len;
     bool ret_refused;
-    int64_t ret_w; /* w found when refused */
+    int64_t ret_w; /* w found when refused; VIEW_NO_W also after another's rebuild */
 };
 
 struct view_timer {
@@ -77,8 +77,8 @@ struct view {
     /** One Lua call per apply, all sent at once, one wait. Each is atomic; a saga is written only over a lower seq. */
     enum baton_err (*apply)(void *self, struct view_apply *applies, size_t n, struct baton_error *err);
 
-    /** Rebuild of p, several calls: begin takes w away, wipes p's keys and leaves token; put and end go through only while token is
-     * there (BATON_E_STALE otherwise); put overwrites; end sets w, jo, epoch and removes the token. */
+    /** Rebuild of p, several calls: begin takes w away, makes void all that p has (also keys that no index names), and leaves token; put and
+     * end go through only while token is there (BATON_E_STALE otherwise); put overwrites; end sets w, jo, epoch and removes the token. */
     enum baton_err (*rebuild_begin)(void *self, int32_t partition, const char *token, struct baton_error *err);
     enum baton_err (*rebuild_put)(void *self, int32_t partition, const char *token, const struct view_item *items,
                                   size_t n, struct baton_error *err);

@@ -2,9 +2,10 @@
  * connection.c -- one connection: made when needed, dropped at the first doubt; commands in one write, replies in one wait.
  *
  * Owns:     hiredis; what an error reply means for the caller.
- * Tests:    tests/redis/test_view.c
+ * Tests:    tests/redis/test_outage.c
  */
 #include "redis_internal.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,7 @@ void redis_connection_close(struct redis_connection *connection)
     free(connection->lens);
     free(connection->argv);
     free(connection->replies);
+    free(connection->generations);
     free(connection);
 }
 
@@ -76,30 +78,74 @@ static bool has_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* What an error reply means. */
+/* Error replies by their first word: what they mean, and what to do. */
+static const struct meaning {
+    const char *word;
+    enum baton_err code;
+    const char *advice;
+} meanings[] = {
+    {"NOSCRIPT", BATON_E_STALE, "its scripts are loaded again"},
+    {"LOADING", BATON_E_RETRY, "it goes on when Redis has read its files"},
+    {"BUSY", BATON_E_RETRY, "somebody's script runs for long there: SCRIPT KILL ends it"},
+    {"UNKILLABLE", BATON_E_RETRY, "somebody's script runs for long there: wait for it"},
+    {"MASTERDOWN", BATON_E_RETRY, "it is a replica without its primary; redis.url must name the primary"},
+    {"READONLY", BATON_E_RETRY, "it is a replica; redis.url must name the primary"},
+    {"CLUSTERDOWN", BATON_E_RETRY, "wait for the cluster"},
+    {"TRYAGAIN", BATON_E_RETRY, "wait for the cluster"},
+    {"OOM", BATON_E_RETRY, "raise its maxmemory, or shorten engine.retention"},
+    {"NOREPLICAS", BATON_E_RETRY, "bring its replicas back, or lower min-replicas-to-write"},
+    {"MISCONF", BATON_E_RETRY, "it cannot save to its disk: see its log"},
+    {"NOAUTH", BATON_E_FATAL, "set redis.passwordFile"},
+    {"WRONGPASS", BATON_E_FATAL, "check redis.username and redis.passwordFile"},
+    {"NOPERM", BATON_E_FATAL, "let this user run Baton's commands on the keys of redis.prefix"},
+    {"WRONGTYPE", BATON_E_FATAL, "another program writes under redis.prefix; give Baton a prefix of its own"},
+};
+
+/* Before Redis 7 an error inside a script comes wrapped: "ERR Error running script (call to f_...): @user_script:1: -OOM command ...". */
+static const char *unwrapped(const char *text)
+{
+    static const char place[] = "@user_script:";
+    const char *at = has_prefix(text, "ERR Error running script") ? strstr(text, place) : NULL;
+
+    if (at == NULL)
+        return text;
+    at += sizeof place - 1;
+    at += strspn(at, " 0123456789");
+    at += strspn(at, ": -");
+    return at;
+}
+
 static enum baton_err explain(struct redis_connection *connection, const char *text, struct baton_error *err)
 {
-    static const char *const passing[] = {"LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "OOM", "NOREPLICAS",
-                                          "MISCONF", "UNKILLABLE", NULL};
+    const char *plain = unwrapped(text);
+    enum baton_err rc = BATON_E_FATAL;
+    const char *advice = "see Redis's own documentation of this error";
 
-    if (has_prefix(text, "NOSCRIPT")) {
-        drop(connection);
-        return baton_fail(err, BATON_E_STALE, "redis at %s:%d forgot its scripts", connection->address.host, connection->address.port);
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+        if (has_prefix(plain, meanings[i].word)) {
+            rc = meanings[i].code;
+            advice = meanings[i].advice;
+            break;
+        }
     }
-    for (size_t i = 0; passing[i] != NULL; i++) {
-        if (has_prefix(text, passing[i]))
-            return baton_fail(err, BATON_E_RETRY, "redis at %s:%d: %s", connection->address.host, connection->address.port, text);
-    }
-    /* A failed login may be mended there; the connection is of no use. */
+    (void)baton_fail(err, rc, "redis at %s:%d: %s; %s", connection->address.host, connection->address.port, plain, advice);
+    /* Another login, another primary behind the name, the scripts: all of that comes with a new connection. */
     drop(connection);
-    return baton_fail(err, BATON_E_FATAL, "redis at %s:%d: %s", connection->address.host, connection->address.port, text);
+    return rc;
 }
 
 static enum baton_err lost(struct redis_connection *connection, struct baton_error *err)
 {
-    enum baton_err rc = baton_fail(err, BATON_E_RETRY, "redis at %s:%d: %s", connection->address.host, connection->address.port,
-                                   connection->context != NULL ? connection->context->errstr : "out of memory");
+    const redisContext *context = connection->context;
+    bool silent = context != NULL && context->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+    enum baton_err rc = BATON_OK;
 
+    if (silent)
+        rc = baton_fail(err, BATON_E_RETRY, "redis at %s:%d: no answer within %d ms; connecting again", connection->address.host,
+                        connection->address.port, connection->command_timeout_ms);
+    else
+        rc = baton_fail(err, BATON_E_RETRY, "redis at %s:%d: %s; connecting again", connection->address.host,
+                        connection->address.port, context != NULL ? context->errstr : "out of memory");
     drop(connection);
     return rc;
 }

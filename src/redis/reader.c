@@ -1,7 +1,7 @@
 /*
  * reader.c -- the faces' read-only access: one saga, lists by update time, counts. By the indexes, never by a scan.
  *
- * Tests:    tests/redis/test_view.c
+ * Tests:    tests/redis/test_reader.c
  */
 #include "redis_internal.h"
 #include <stdio.h>
@@ -42,8 +42,7 @@ enum baton_err redis_reader_state(struct redis_reader *reader, int32_t partition
                                   struct baton_error *err)
 {
     char rest[SAGA_ID_MAX + 8];
-    const redisReply *reply = NULL;
-    const char *line = NULL;
+    struct view_text state = {0};
     enum baton_err rc = redis_exchange_begin(reader->connection, err);
 
     if (rc != BATON_OK)
@@ -52,16 +51,17 @@ enum baton_err redis_reader_state(struct redis_reader *reader, int32_t partition
     redis_command_begin(reader->connection, "GET");
     redis_command_key(reader->connection, partition, rest);
     redis_command_end(reader->connection);
+    redis_command_begin(reader->connection, "HGET");
+    redis_command_key(reader->connection, partition, "meta");
+    redis_command_text(reader->connection, "gen");
+    redis_command_end(reader->connection);
     rc = redis_exchange_end(reader->connection, err);
     if (rc != BATON_OK)
         return rc;
-    reply = reader->connection->replies[0];
-    if (reply->type == REDIS_REPLY_NIL)
+    state = redis_state_text(reader->connection->replies[0], reader->connection->replies[1]);
+    if (state.text == NULL)
         return baton_fail(err, BATON_E_NOT_FOUND, "no saga \"%s\"", id);
-    line = reply->type == REDIS_REPLY_STRING ? memchr(reply->str, '\n', (size_t)reply->len) : NULL;
-    if (line == NULL)
-        return redis_nonsense(reader->connection, "GET", err);
-    *ret_text = strndup(line + 1, (size_t)reply->len - (size_t)(line + 1 - reply->str));
+    *ret_text = strndup(state.text, state.len);
     return *ret_text != NULL ? BATON_OK : baton_fail(err, BATON_E_NOMEM, "out of memory for saga %s", id);
 }
 
@@ -124,18 +124,17 @@ static enum baton_err find_indexes(struct redis_reader *reader, int32_t partitio
     rc = redis_exchange_begin(connection, err);
     if (rc != BATON_OK)
         return rc;
-    for (int32_t p = 0; p < partitions; p++) {
-        redis_command_begin(connection, "SMEMBERS");
-        redis_command_key(connection, p, "types");
-        redis_command_end(connection);
-    }
+    for (int32_t p = 0; p < partitions; p++)
+        redis_command_types(connection, p);
     rc = redis_exchange_end(connection, err);
     for (size_t p = 0; rc == BATON_OK && p < connection->replies_len; p++) {
-        const redisReply *types = connection->replies[p];
+        const redisReply *fields = connection->replies[p];
 
-        for (size_t i = 0; types->type == REDIS_REPLY_ARRAY && i < types->elements && fine; i++) {
-            if (types->element[i]->type == REDIS_REPLY_STRING && types->element[i]->len <= DEFINITION_NAME_MAX)
-                fine = add_statuses(indexes, (int32_t)p, types->element[i]->str, status);
+        for (size_t i = 0; i < fields->elements && fine; i++) {
+            const char *found = redis_type_in(fields, i);
+
+            if (found != NULL)
+                fine = add_statuses(indexes, (int32_t)p, found, status);
         }
     }
     return fine ? rc : baton_fail(err, BATON_E_NOMEM, "out of memory for a list");

@@ -2,7 +2,8 @@
  * rebuild.c -- a partition's keys made anew, in several calls that only one rebuilder's token lets through.
  *
  * Owns:     wiping, putting, finishing.
- * Rule:     w is away from the first call to the last, so that nobody believes a half-built view (model: rebuild_token).
+ * Rule:     w is away from the first call to the last, so that nobody believes a half-built view (model: rebuild_is_chain); and the first
+ *           call's new generation makes void whatever lay there, named by an index or not (scripts.c).
  * Tests:    tests/redis/test_view.c
  */
 #include "redis_internal.h"
@@ -45,18 +46,21 @@ static enum baton_err begin(struct redis_connection *connection, enum redis_scri
 enum baton_err redis_rebuild_begin(void *self, int32_t partition, const char *token, struct baton_error *err)
 {
     struct redis_connection *connection = self;
-    int64_t answer = 0;
+    int64_t answer = 1;
     enum baton_err rc = begin(connection, SCRIPT_REBUILD_BEGIN, partition, token, err);
 
-    if (rc == BATON_OK)
-        rc = ask(connection, partition, token, &answer, err);
+    if (rc != BATON_OK)
+        return rc;
+    redis_command_end(connection);
+    rc = redis_exchange_end(connection, err);
+    if (rc != BATON_OK)
+        return rc == BATON_E_STALE ? BATON_E_RETRY : rc;
+    redis_generation_note(connection, partition, connection->replies[0]);
     while (rc == BATON_OK && answer > 0) {
         rc = begin(connection, SCRIPT_REBUILD_WIPE, partition, token, err);
         if (rc != BATON_OK)
             break;
         redis_command_int(connection, WIPE_SAGAS);
-        for (int status = 0; status < SAGA_STATUS_COUNT; status++)
-            redis_command_text(connection, saga_status_name((enum saga_status)status));
         rc = ask(connection, partition, token, &answer, err);
     }
     return rc;
@@ -72,7 +76,7 @@ enum baton_err redis_rebuild_put(void *self, int32_t partition, const char *toke
     if (rc != BATON_OK)
         return rc;
     for (size_t i = 0; i < n; i++)
-        redis_command_item(connection, &items[i]);
+        redis_command_item(connection, partition, &items[i]);
     return ask(connection, partition, token, &answer, err);
 }
 

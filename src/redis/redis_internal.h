@@ -11,6 +11,7 @@
 #define REDIS_KEY_PREFIX_MAX 64
 #define REDIS_CONNECT_TIMEOUT_MS 2000
 #define REDIS_COMMAND_TIMEOUT_MS 5000
+#define REDIS_GENERATION_MAX 24
 
 /* --- address.c --- */
 struct redis_address {
@@ -25,6 +26,8 @@ enum baton_err redis_address_read(const struct redis_options *options, struct re
 enum redis_script { SCRIPT_LOAD, SCRIPT_APPLY, SCRIPT_REBUILD_BEGIN, SCRIPT_REBUILD_WIPE, SCRIPT_REBUILD_PUT, SCRIPT_REBUILD_END,
                     SCRIPT_COUNT };
 extern const char *const redis_script_texts[SCRIPT_COUNT];
+/* All names of enum saga_status, as the scripts know them; tests/redis/test_view.c compares. */
+#define REDIS_STATUSES "running compensating completed compensated parked cancelled terminated"
 
 /* --- connection.c: one connection, made when it is needed, dropped at the first doubt --- */
 struct redis_connection {
@@ -42,6 +45,9 @@ struct redis_connection {
     size_t argc, argv_cap;
     bool failed; /* memory ran out while building */
     size_t sent; /* commands whose replies are due */
+
+    char (*generations)[REDIS_GENERATION_MAX]; /* by partition, as last seen; "" = never */
+    size_t generations_len;
 
     redisReply **replies; /* of the last exchange, in order; freed by the next one */
     size_t replies_len, replies_cap;
@@ -74,16 +80,24 @@ enum baton_err redis_nonsense(struct redis_connection *connection, const char *c
 /* --- view.c, rebuild.c, reader.c --- */
 void redis_key(char out[REDIS_KEY_PREFIX_MAX + 32], const struct redis_connection *connection, int32_t partition, const char *rest);
 /** The arguments of one item, as the scripts take them. */
-void redis_command_item(struct redis_connection *connection, const struct view_item *item);
+void redis_command_item(struct redis_connection *connection, int32_t partition, const struct view_item *item);
+/** The generation of p in which this connection writes: the one that it saw last. */
+void redis_generation_note(struct redis_connection *connection, int32_t partition, const redisReply *generation);
+const char *redis_generation(const struct redis_connection *connection, int32_t partition);
 #define ITEM_ARGS 6
 enum baton_err redis_rebuild_begin(void *self, int32_t partition, const char *token, struct baton_error *err);
 enum baton_err redis_rebuild_put(void *self, int32_t partition, const char *token, const struct view_item *items, size_t n,
                                  struct baton_error *err);
 enum baton_err redis_rebuild_end(void *self, int32_t partition, const char *token, const struct view_meta *meta,
                                  struct baton_error *err);
-/** HMGET meta w jo epoch. */
+/** Of the meta hash: w, jo, epoch, and the generation, without which there is no w. */
 enum baton_err redis_meta_read(struct redis_connection *connection, int32_t partition, struct view_meta *ret_meta,
                                struct baton_error *err);
 int64_t redis_reply_int(const redisReply *reply, int64_t otherwise);
+/** The JSON text in a saga's value; text NULL if it is none, or of another generation than p's. */
+struct view_text redis_state_text(const redisReply *value, const redisReply *generation);
+/** Ask for the fields of the meta hash; NULL or the type that the k-th of them names. */
+void redis_command_types(struct redis_connection *connection, int32_t partition);
+const char *redis_type_in(const redisReply *fields, size_t k);
 
 #endif

@@ -3,73 +3,96 @@
  *
  * Owns:     how a saga lies in the keys. KEYS[1] is the partition's meta hash; the other keys share its hash tag, so that one
  *           Redis Cluster slot holds them all.
- * Layout:   <base>saga:<id> = "<seq> <status> <due> <updated> <type>\n<state>", <base>timers, <base>index:<type>:<status>, <base>types.
- * Tests:    tests/redis/test_view.c
+ * Layout:   <base>saga:<id> = "<generation> <seq> <status> <due> <updated> <type>\n<state>", <base>timers, <base>index:<type>:<status>;
+ *           in the meta hash: w, jo, epoch, token, gen, and a field `type:<type>` for each type that has indexes.
+ * Rule:     a rebuild must not leave anything of what was there before, not even a key that no index names (a lost index, another program's
+ *           writes). Finding such keys would need a scan of all keys; making them void does not: each rebuild gives p a new generation, a value
+ *           of another one is no saga. So the first call of a rebuild wipes everything at once; the calls after it only give memory back.
+ * Tests:    tests/redis/test_view.c, a row each
  */
 #include "redis_internal.h"
 
-/* An item is six arguments: id, seq, due, updated, "<type>:<status>", value ("" = remove). */
+/* w, or nothing: a meta hash without a generation is no view. */
+#define WATERMARK "local meta = redis.call('HMGET', KEYS[1], 'w', 'gen')\n" \
+                  "local w, gen = meta[2] and meta[1], meta[2]\n"
+
+/* An item is six arguments: id, seq, due, updated, "<type>:<status>", value ("" = remove; it begins with the generation, which the caller
+ * knows: to join it here would copy every state). A type that is new to this generation has no indexes: what lies under their names is older. */
 #define PUT_ITEM \
-    "local function put(base, i, force)\n" \
+    "local call, match = redis.call, string.match\n" \
+    "local function put(base, head, i, force)\n" \
     "  local id, seq, due, updated, index, value = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]\n" \
     "  local key = base .. 'saga:' .. id\n" \
-    "  local old = redis.call('GETRANGE', key, 0, 191)\n" \
-    "  local oldseq, oldstatus, oldtype = string.match(old, '^(%d+) (%S+) %S+ %S+ (%S+)\\n')\n" \
+    "  local old = call('GETRANGE', key, 0, 191)\n" \
+    "  local oldseq, oldstatus, oldtype = match(old, head)\n" \
     "  if value == '' then\n" \
-    "    redis.call('DEL', key)\n" \
-    "    redis.call('ZREM', base .. 'timers', id)\n" \
-    "    if oldseq then redis.call('ZREM', base .. 'index:' .. oldtype .. ':' .. oldstatus, id) end\n" \
+    "    call('DEL', key)\n" \
+    "    call('ZREM', base .. 'timers', id)\n" \
+    "    if oldseq then call('ZREM', base .. 'index:' .. oldtype .. ':' .. oldstatus, id) end\n" \
     "    return\n" \
     "  end\n" \
     "  if oldseq and not force and tonumber(oldseq) >= tonumber(seq) then return end\n" \
-    "  redis.call('SET', key, value)\n" \
+    "  call('SET', key, value)\n" \
     "  if due == '0' then\n" \
-    "    redis.call('ZREM', base .. 'timers', id)\n" \
+    "    call('ZREM', base .. 'timers', id)\n" \
     "  else\n" \
-    "    redis.call('ZADD', base .. 'timers', due, id)\n" \
+    "    call('ZADD', base .. 'timers', due, id)\n" \
     "  end\n" \
     "  if not oldseq then\n" \
-    "    redis.call('SADD', base .. 'types', string.match(index, '^[^:]*'))\n" \
+    "    local kind = match(index, '^[^:]*')\n" \
+    "    if call('HSETNX', KEYS[1], 'type:' .. kind, 1) == 1 then\n" \
+    "      for status in string.gmatch('" REDIS_STATUSES "', '%S+') do call('UNLINK', base .. 'index:' .. kind .. ':' .. status) end\n" \
+    "    end\n" \
     "  elseif oldtype .. ':' .. oldstatus ~= index then\n" \
-    "    redis.call('ZREM', base .. 'index:' .. oldtype .. ':' .. oldstatus, id)\n" \
+    "    call('ZREM', base .. 'index:' .. oldtype .. ':' .. oldstatus, id)\n" \
     "  end\n" \
-    "  redis.call('ZADD', base .. 'index:' .. index, updated, id)\n" \
+    "  call('ZADD', base .. 'index:' .. index, updated, id)\n" \
     "end\n"
+
+/* The head line of a value of this generation. */
+#define HEAD "local head = '^' .. gen .. ' (%d+) (%S+) %S+ %S+ (%S+)\\n'\n"
 
 #define TOKEN_HOLDS "if redis.call('HGET', KEYS[1], 'token') ~= ARGV[2] then return 0 end\n"
 
 const char *const redis_script_texts[SCRIPT_COUNT] = {
-    /* ARGV: base, ids... -> w (or -1), values... */
-    [SCRIPT_LOAD] = "local found = {tonumber(redis.call('HGET', KEYS[1], 'w') or -1)}\n"
-                    "for i = 2, #ARGV do found[i] = redis.call('GET', ARGV[1] .. 'saga:' .. ARGV[i]) end\n"
-                    "return found\n",
-    /* ARGV: base, expected, target, jo, items... -> 1 and target, or 0 and the w found */
-    [SCRIPT_APPLY] = PUT_ITEM "local w = redis.call('HGET', KEYS[1], 'w')\n"
-                              "if w ~= ARGV[2] then return {0, tonumber(w or -1)} end\n"
-                              "for i = 5, #ARGV, 6 do put(ARGV[1], i, false) end\n"
-                              "redis.call('HSET', KEYS[1], 'w', ARGV[3], 'jo', ARGV[4])\n"
-                              "return {1, tonumber(ARGV[3])}\n",
-    /* ARGV: base, token */
-    [SCRIPT_REBUILD_BEGIN] = "redis.call('DEL', KEYS[1])\n"
-                             "redis.call('HSET', KEYS[1], 'token', ARGV[2])\n"
-                             "return 1\n",
-    /* ARGV: base, token, most, statuses... -> -1 = all gone, 0 = token lost, 1 = go on. By the indexes: every saga is in exactly one. */
+    /* ARGV: base, ids... -> w (or -1), generation, values... (of any generation: the caller compares) */
+    [SCRIPT_LOAD] = WATERMARK "local found = {tonumber(w or -1), gen or ''}\n"
+                              "for i = 2, #ARGV do found[i + 1] = redis.call('GET', ARGV[1] .. 'saga:' .. ARGV[i]) end\n"
+                              "return found\n",
+    /* ARGV: base, expected, target, jo, generation, items... -> 1 and target, or 0 and the w found (-1 if of another generation) */
+    [SCRIPT_APPLY] = PUT_ITEM WATERMARK "if w ~= ARGV[2] then return {0, tonumber(w or -1)} end\n"
+                                        "if gen ~= ARGV[5] then return {0, -1} end\n"
+                                        HEAD "for i = 6, #ARGV, 6 do put(ARGV[1], head, i, false) end\n"
+                                        "redis.call('HSET', KEYS[1], 'w', ARGV[3], 'jo', ARGV[4])\n"
+                                        "return {1, tonumber(ARGV[3])}\n",
+    /* ARGV: base, token -> the new generation. The types stay: the indexes to be wiped are found by them. */
+    [SCRIPT_REBUILD_BEGIN] = "local now = redis.call('TIME')\n"
+                             "local gen = string.format('%x', now[1] * 1000000 + now[2])\n"
+                             "redis.call('HDEL', KEYS[1], 'w', 'jo', 'epoch')\n"
+                             "redis.call('HSET', KEYS[1], 'token', ARGV[2], 'gen', gen)\n"
+                             "redis.call('UNLINK', ARGV[1] .. 'timers')\n"
+                             "return gen\n",
+    /* ARGV: base, token, most -> -1 = all gone, 0 = token lost, 1 = go on */
     [SCRIPT_REBUILD_WIPE] = TOKEN_HOLDS "local base, left = ARGV[1], tonumber(ARGV[3])\n"
-                            "for _, kind in ipairs(redis.call('SMEMBERS', base .. 'types')) do\n"
-                            "  for s = 4, #ARGV do\n"
-                            "    local index = base .. 'index:' .. kind .. ':' .. ARGV[s]\n"
-                            "    for _, id in ipairs(redis.call('ZRANGE', index, 0, left - 1)) do\n"
-                            "      redis.call('UNLINK', base .. 'saga:' .. id)\n"
-                            "      redis.call('ZREM', index, id)\n"
-                            "      left = left - 1\n"
+                            "for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do\n"
+                            "  local kind = string.match(field, '^type:(.*)')\n"
+                            "  if kind then\n"
+                            "    for status in string.gmatch('" REDIS_STATUSES "', '%S+') do\n"
+                            "      local index = base .. 'index:' .. kind .. ':' .. status\n"
+                            "      for _, id in ipairs(redis.call('ZRANGE', index, 0, left - 1)) do\n"
+                            "        redis.call('UNLINK', base .. 'saga:' .. id)\n"
+                            "        redis.call('ZREM', index, id)\n"
+                            "        left = left - 1\n"
+                            "      end\n"
+                            "      if left <= 0 then return 1 end\n"
                             "    end\n"
-                            "    if left <= 0 then return 1 end\n"
+                            "    redis.call('HDEL', KEYS[1], field)\n"
                             "  end\n"
                             "end\n"
-                            "redis.call('UNLINK', base .. 'types', base .. 'timers')\n"
                             "return -1\n",
     /* ARGV: base, token, items... */
-    [SCRIPT_REBUILD_PUT] = PUT_ITEM TOKEN_HOLDS "for i = 3, #ARGV, 6 do put(ARGV[1], i, true) end\n"
+    [SCRIPT_REBUILD_PUT] = PUT_ITEM TOKEN_HOLDS "local gen = redis.call('HGET', KEYS[1], 'gen')\n"
+                                                HEAD "for i = 3, #ARGV, 6 do put(ARGV[1], head, i, true) end\n"
                                                 "return 1\n",
     /* ARGV: base, token, w, jo, epoch */
     [SCRIPT_REBUILD_END] = TOKEN_HOLDS "redis.call('HSET', KEYS[1], 'w', ARGV[3], 'jo', ARGV[4], 'epoch', ARGV[5])\n"

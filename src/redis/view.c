@@ -20,11 +20,36 @@ int64_t redis_reply_int(const redisReply *reply, int64_t otherwise)
     return otherwise;
 }
 
-void redis_command_item(struct redis_connection *connection, const struct view_item *item)
+void redis_generation_note(struct redis_connection *connection, int32_t partition, const redisReply *generation)
+{
+    size_t at = (size_t)partition;
+
+    if (generation->type != REDIS_REPLY_STRING || generation->len >= REDIS_GENERATION_MAX)
+        return;
+    if (at >= connection->generations_len) {
+        void *more = realloc(connection->generations, (at + 1) * sizeof *connection->generations);
+
+        if (more == NULL)
+            return; /* what is applied will be refused */
+        connection->generations = more;
+        memset(connection->generations + connection->generations_len, 0,
+               (at + 1 - connection->generations_len) * sizeof *connection->generations);
+        connection->generations_len = at + 1;
+    }
+    memcpy(connection->generations[at], generation->str, generation->len + 1);
+}
+
+const char *redis_generation(const struct redis_connection *connection, int32_t partition)
+{
+    return (size_t)partition < connection->generations_len ? connection->generations[partition] : "";
+}
+
+void redis_command_item(struct redis_connection *connection, int32_t partition, const struct view_item *item)
 {
     char head[DEFINITION_NAME_MAX + 128], index[DEFINITION_NAME_MAX + 32];
-    int head_len = snprintf(head, sizeof head, "%lld %s %lld %lld %s\n", (long long)item->seq, saga_status_name(item->status),
-                            (long long)item->due_ms, (long long)item->updated_ms, item->type);
+    int head_len = snprintf(head, sizeof head, "%s %lld %s %lld %lld %s\n", redis_generation(connection, partition),
+                            (long long)item->seq, saga_status_name(item->status), (long long)item->due_ms,
+                            (long long)item->updated_ms, item->type);
 
     redis_command_text(connection, item->id);
     redis_command_int(connection, item->seq);
@@ -54,18 +79,20 @@ enum baton_err redis_meta_read(struct redis_connection *connection, int32_t part
     redis_command_text(connection, "w");
     redis_command_text(connection, "jo");
     redis_command_text(connection, "epoch");
+    redis_command_text(connection, "gen");
     redis_command_end(connection);
     rc = redis_exchange_end(connection, err);
     if (rc != BATON_OK)
         return rc;
     reply = connection->replies[0];
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4)
         return redis_nonsense(connection, "HMGET", err);
     memset(ret_meta, 0, sizeof *ret_meta);
-    ret_meta->w = redis_reply_int(reply->element[0], VIEW_NO_W);
+    ret_meta->w = reply->element[3]->type == REDIS_REPLY_STRING ? redis_reply_int(reply->element[0], VIEW_NO_W) : VIEW_NO_W;
     ret_meta->jo = redis_reply_int(reply->element[1], 0);
     if (reply->element[2]->type == REDIS_REPLY_STRING)
         (void)snprintf(ret_meta->epoch, sizeof ret_meta->epoch, "%s", reply->element[2]->str);
+    redis_generation_note(connection, partition, reply->element[3]);
     return BATON_OK;
 }
 
@@ -91,17 +118,17 @@ static enum baton_err send_loads(struct redis_connection *connection, const stru
     return rc == BATON_OK ? redis_exchange_end(connection, err) : rc;
 }
 
-/* The state behind the head line. */
-static struct view_text text_of(const redisReply *reply)
+struct view_text redis_state_text(const redisReply *value, const redisReply *generation)
 {
     const char *line = NULL;
 
-    if (reply->type != REDIS_REPLY_STRING)
+    if (value->type != REDIS_REPLY_STRING || generation->type != REDIS_REPLY_STRING || value->len <= generation->len ||
+        memcmp(value->str, generation->str, generation->len) != 0 || value->str[generation->len] != ' ')
         return (struct view_text){0};
-    line = memchr(reply->str, '\n', (size_t)reply->len);
-    if (line == NULL)
-        return (struct view_text){.text = reply->str, .len = (size_t)reply->len};
-    return (struct view_text){.text = line + 1, .len = (size_t)reply->len - (size_t)(line + 1 - reply->str)};
+    line = memchr(value->str, '\n', value->len);
+    if (line == NULL) /* not Baton's work, and no state: whoever reads it will say so */
+        return (struct view_text){.text = value->str, .len = value->len};
+    return (struct view_text){.text = line + 1, .len = value->len - (size_t)(line + 1 - value->str)};
 }
 
 static enum baton_err view_load_call(void *self, struct view_load *loads, size_t n, struct baton_error *err)
@@ -116,11 +143,12 @@ static enum baton_err view_load_call(void *self, struct view_load *loads, size_t
     for (size_t i = 0; i < n; i++) {
         const redisReply *reply = connection->replies[i];
 
-        if (reply->type != REDIS_REPLY_ARRAY || reply->elements != loads[i].ids_len + 1)
+        if (reply->type != REDIS_REPLY_ARRAY || reply->elements != loads[i].ids_len + 2)
             return redis_nonsense(connection, "load", err);
         loads[i].ret_w = redis_reply_int(reply->element[0], VIEW_NO_W);
+        redis_generation_note(connection, loads[i].partition, reply->element[1]);
         for (size_t k = 0; k < loads[i].ids_len; k++)
-            loads[i].ret_states[k] = text_of(reply->element[k + 1]);
+            loads[i].ret_states[k] = redis_state_text(reply->element[k + 2], reply->element[1]);
     }
     return BATON_OK;
 }
@@ -139,8 +167,9 @@ static enum baton_err send_applies(struct redis_connection *connection, const st
         redis_command_int(connection, applies[i].expected);
         redis_command_int(connection, applies[i].target);
         redis_command_int(connection, applies[i].jo);
+        redis_command_text(connection, redis_generation(connection, applies[i].partition));
         for (size_t k = 0; k < applies[i].items_len; k++)
-            redis_command_item(connection, &applies[i].items[k]);
+            redis_command_item(connection, applies[i].partition, &applies[i].items[k]);
         redis_command_end(connection);
     }
     return rc == BATON_OK ? redis_exchange_end(connection, err) : rc;
@@ -215,6 +244,24 @@ static int older_first(const void *a, const void *b)
     return one->due_ms < two->due_ms ? -1 : one->due_ms > two->due_ms;
 }
 
+void redis_command_types(struct redis_connection *connection, int32_t partition)
+{
+    redis_command_begin(connection, "HKEYS");
+    redis_command_key(connection, partition, "meta");
+    redis_command_end(connection);
+}
+
+const char *redis_type_in(const redisReply *fields, size_t k)
+{
+    static const char head[] = "type:";
+    const redisReply *field = fields->element[k];
+
+    if (field->type != REDIS_REPLY_STRING || strncmp(field->str, head, sizeof head - 1) != 0 ||
+        field->len > sizeof head - 1 + DEFINITION_NAME_MAX)
+        return NULL;
+    return field->str + sizeof head - 1;
+}
+
 #define ENDED_TYPES_MAX 1000 /* definition names of a partition that are looked at in one round */
 
 static enum baton_err view_ended_call(void *self, int32_t partition, int64_t before_ms, struct view_timer *ret_ended, size_t max,
@@ -227,17 +274,15 @@ static enum baton_err view_ended_call(void *self, int32_t partition, int64_t bef
 
     if (rc != BATON_OK)
         return rc;
-    redis_command_begin(connection, "SMEMBERS");
-    redis_command_key(connection, partition, "types");
-    redis_command_end(connection);
+    redis_command_types(connection, partition);
     rc = redis_exchange_end(connection, err);
     if (rc != BATON_OK)
         return rc;
-    for (size_t i = 0; connection->replies[0]->type == REDIS_REPLY_ARRAY && i < connection->replies[0]->elements; i++) {
-        const redisReply *type = connection->replies[0]->element[i];
+    for (size_t i = 0; i < connection->replies[0]->elements; i++) {
+        const char *type = redis_type_in(connection->replies[0], i);
 
-        if (type->type == REDIS_REPLY_STRING && type->len <= DEFINITION_NAME_MAX && types_len < ENDED_TYPES_MAX)
-            (void)snprintf(types[types_len++], sizeof types[0], "%s", type->str);
+        if (type != NULL && types_len < ENDED_TYPES_MAX)
+            (void)snprintf(types[types_len++], sizeof types[0], "%s", type);
     }
     *ret_n = 0;
     if (types_len == 0)
