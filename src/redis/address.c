@@ -80,11 +80,16 @@ static enum baton_err read_host(const char *text, size_t len, struct redis_addre
 {
     const char *end = text + len, *colon = NULL;
 
+    if (memchr(text, ',', len) != NULL)
+        return baton_fail(err, BATON_E_INVALID, "redis.url names several hosts: sentinel and cluster are not supported by this version; "
+                                                "name one Redis");
+    if (memchr(text, '?', len) != NULL || memchr(text, '#', len) != NULL)
+        return baton_fail(err, BATON_E_INVALID, "redis.url has no parameters; its form is " URL_FORM ", with %%XX for ? # / @ in a password");
     if (len > 0 && text[0] == '[') { /* an IPv6 literal */
         const char *close = memchr(text, ']', len);
 
-        if (close == NULL || (size_t)(close - text) >= sizeof address->host)
-            return baton_fail(err, BATON_E_INVALID, "redis.url: the IPv6 address has no \"]\"");
+        if (close == NULL || close == text + 1 || (size_t)(close - text) >= sizeof address->host)
+            return baton_fail(err, BATON_E_INVALID, "redis.url: the IPv6 address is empty, or has no \"]\"");
         memcpy(address->host, text + 1, (size_t)(close - text) - 1);
         colon = close + 1 < end && close[1] == ':' ? close + 1 : NULL;
         if (colon == NULL && close + 1 != end)

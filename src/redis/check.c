@@ -1,7 +1,7 @@
 /*
  * check.c -- may Baton use this Redis? It must keep what it is given: no eviction.
  *
- * Tests:    tests/redis/test_view.c
+ * Tests:    tests/redis/test_outage.c
  */
 #include "redis_internal.h"
 #include <stdio.h>
