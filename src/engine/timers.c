@@ -144,11 +144,13 @@ static bool fired_add(struct engine *engine, struct timer timer)
 
 void timers_take(struct engine *engine)
 {
+    size_t max = engine->alone > 0 ? 1 : TIMER_BATCH_MAX;
+
     for (int32_t p = 0; p < engine->options->partitions; p++) {
         struct part *part = &engine->parts[p];
 
         while (part->state == PART_READY && part->timers_len > 0 && part->timers[0].due_ms <= engine->now_ms &&
-               engine->fired_len < TIMER_BATCH_MAX) {
+               engine->fired_len < max) {
             struct timer timer = pop(part);
 
             if (!fired_add(engine, timer)) {
