@@ -174,12 +174,13 @@ static enum baton_err collect(struct engine *engine, int wait_ms, struct baton_e
     engine->bus.snapshot(engine->bus.self);
     rc = collect_one(engine, wait_ms, &got, err);
     until = limits->batch_max_wait_ms > 0 ? engine_now(engine) + limits->batch_max_wait_ms : 0;
-    while (rc == BATON_OK && !engine->rebalanced && engine->items_len < max && engine->batch_bytes < limits->batch_max_bytes) {
+    while (rc == BATON_OK && !engine->rebalanced && engine->items_len < max && engine->batch_bytes < limits->batch_max_bytes &&
+           !engine_stopping(engine)) {
         int64_t left = until == 0 ? 0 : until - engine_now(engine);
 
         if (!got && left <= 0)
             break;
-        rc = collect_one(engine, left > 0 ? (int)left : 0, &got, err);
+        rc = collect_one(engine, left <= 0 ? 0 : left < IDLE_WAIT_MS ? (int)left : IDLE_WAIT_MS, &got, err);
     }
     return rc;
 }
