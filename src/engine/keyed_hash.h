@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-extern uint64_t keyed_hash_key; /* random, set by worker_start before any table exists */
+extern uint64_t keyed_hash_key; /* random, set by the first worker_start before any table exists */
 
 static inline uint64_t keyed_hash_mix(uint64_t a, uint64_t b)
 {

@@ -12,6 +12,7 @@
 #define FEED_WAIT_MS 100
 
 uint64_t keyed_hash_key = UINT64_C(0x9e3779b97f4a7c15);
+static pthread_once_t hash_key_chosen = PTHREAD_ONCE_INIT;
 
 /* Keeps the store as new as the definitions topic. */
 static void *feeder_run(void *argument)
@@ -46,6 +47,14 @@ static void *feeder_run(void *argument)
     return NULL;
 }
 
+/* Once a process: tables that live already have been filled under it. */
+static void choose_hash_key(void)
+{
+    if (getrandom(&keyed_hash_key, sizeof keyed_hash_key, 0) < 0)
+        keyed_hash_key ^= (uint64_t)time(NULL); /* a kernel without it: weaker, never wrong */
+    keyed_hash_key |= 1;
+}
+
 enum baton_err worker_start(const struct worker_options *options, struct worker **ret_worker, struct baton_error *err)
 {
     struct worker *worker = calloc(1, sizeof *worker);
@@ -54,9 +63,7 @@ enum baton_err worker_start(const struct worker_options *options, struct worker 
         free(worker);
         return baton_fail(err, BATON_E_NOMEM, "out of memory for %d threads", options->threads);
     }
-    if (getrandom(&keyed_hash_key, sizeof keyed_hash_key, 0) < 0)
-        keyed_hash_key ^= (uint64_t)time(NULL); /* a kernel without it: weaker, never wrong */
-    keyed_hash_key |= 1;
+    (void)pthread_once(&hash_key_chosen, choose_hash_key);
     worker->options = options;
     if (options->feed.next != NULL)
         worker->feeder_started = pthread_create(&worker->feeder, NULL, feeder_run, worker) == 0;
