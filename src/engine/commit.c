@@ -307,6 +307,7 @@ enum baton_err commit_batch(struct engine *engine, struct baton_error *err)
     if (rc == BATON_OK) {
         rc = engine->bus.commit(engine->bus.self, engine->positions, n, &engine->failed_tag, err);
         engine->begun = rc == BATON_E_FATAL;
+        engine_count(engine, STAT_ABORTS, rc == BATON_E_ABORT || rc == BATON_E_POISON);
     }
     if (rc == BATON_OK && committed(engine, err) != BATON_OK)
         return BATON_E_FATAL; /* memory no longer says what Kafka says */
