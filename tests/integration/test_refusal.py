@@ -1,10 +1,10 @@
 """A refused step turns the saga back: the done steps are compensated, last first."""
-from stack import Baton, equal, stop
+from stack import Baton, equal, share
 
-baton = Baton("refusal.")
+baton = Baton("refusal")
 worker = baton.worker("one")
 baton.ready(worker)
-baton.participants(refuse="settlement")
+baton.participants(share(100))
 
 code, out, err = baton.call("start", "bench-order", "--id", "r-1", "--input", "{}", "--wait", "60")
 equal("exit code of a compensated saga", code, 10)
@@ -14,4 +14,4 @@ equal("error", (state["error"]["step"], state["error"]["code"]), ("settle", "DEC
 equal("steps", {name: step["status"] for name, step in state["steps"].items()},
       {"reserve": "compensated", "authorize": "compensated", "settle": "failed"})
 equal("undone, last first", [entry[2] for entry in state["history"] if entry[1] == "undone"], ["authorize", "reserve"])
-stop(worker)
+baton.check(1, compensated=1)

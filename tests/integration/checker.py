@@ -1,0 +1,844 @@
+"""checker.py -- a second opinion on a run: from the raw records in Kafka and the keys in Redis alone.
+
+Owns:     what docs/protocol.md promises of them, said again in another language and with none of the worker's code: reading, the
+          journal's fold, the patch, the partitioner, the order of compensations.
+Never:    believes a state because the worker wrote it; writes anything.
+Tests:    test_checker.py, one row a kind of damage.
+
+usage: checker.py --brokers B --redis URL [--prefix P] [--save FILE]   judge what is there; exit 1 if something is wrong
+       checker.py --load FILE                                          judge what was saved
+"""
+import argparse
+import base64
+import collections
+import json
+import socket
+import struct
+import sys
+import time
+import zlib
+
+PATIENCE_SECONDS = 60
+HEADERS_MAX = 64
+ENDED = ("completed", "compensated", "cancelled", "terminated")
+REASONS = {"invalid-json", "too-large", "too-deep", "too-many-headers", "missing-id", "invalid-id", "missing-type", "unknown-definition",
+           "conflicting-start", "not-an-object", "missing-correlation", "invalid-correlation", "orphan-reply", "wrong-step", "wrong-service",
+           "invalid-cloudevent", "invalid-outcome", "bad-signature", "wrong-partition", "unknown-verb", "reply-topic-not-allowed",
+           "undeliverable", "kills-worker"}
+
+Record = collections.namedtuple("Record", "topic partition offset key value headers")
+
+
+def header(record, name):
+    """The first header of that name as text; None if there is none."""
+    for have, value in record.headers:
+        if have.lower() == name.lower() and value is not None:
+            return value.decode("utf-8", "replace")
+    return None
+
+
+def exact(text):
+    """JSON with reals kept as they are written: 1.0, 1.00 and -0.0 differ from each other and from 1 and 0."""
+    return json.loads(text, parse_float=lambda digits: {"real": digits})
+
+
+def canonical(document):
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def murmur2(key):
+    """org.apache.kafka.common.utils.Utils.murmur2, as the Java client's partitioner uses it."""
+    word = 0xffffffff
+    h = 0x9747b28c ^ len(key)
+    whole = len(key) // 4 * 4
+    for at in range(0, whole, 4):
+        k = int.from_bytes(key[at:at + 4], "little") * 0x5bd1e995 & word
+        k = (k ^ k >> 24) * 0x5bd1e995 & word
+        h = (h * 0x5bd1e995 & word) ^ k
+    if len(key) > whole:
+        h = (h ^ int.from_bytes(key[whole:], "little")) * 0x5bd1e995 & word
+    h = (h ^ h >> 13) * 0x5bd1e995 & word
+    return (h ^ h >> 15) & 0x7fffffff
+
+
+# --- the evidence ---
+
+
+class Evidence:
+    """What was found: records by topic in the order of partition and offset, committed offsets, Redis keys."""
+
+    def __init__(self, prefix="", allowed=()):
+        self.prefix = prefix
+        self.allowed = list(allowed)  # topics that starters may have their results sent to
+        self.partitions = {}          # topic -> count
+        self.records = {}             # topic -> [Record], empty topics too
+        self.offsets = {}             # (topic, partition) -> (offset, metadata)
+        self.redis = {}               # key -> bytes, dict of a hash, dict of a sorted set or a set
+
+    def topic(self, role):
+        return f"{self.prefix}baton.{role}"
+
+    def of(self, role):
+        return self.records.get(self.topic(role), [])
+
+    def save(self, path):
+        """One line for each thing, so that a recording can be read and compared."""
+        things = [["prefix", self.prefix], ["allowed", self.allowed]]
+        things += [["topic", topic, count] for topic, count in sorted(self.partitions.items())]
+        things += [["offset", *where, *what] for where, what in sorted(self.offsets.items())]
+        things += [["record", topic, r.partition, r.offset, latin(r.key), latin(r.value), [[name, latin(value)] for name, value in r.headers]]
+                   for topic, records in sorted(self.records.items()) for r in records]
+        things += [["key", key, latin(value) if isinstance(value, bytes) else sorted(value) if isinstance(value, set) else value]
+                   for key, value in sorted(self.redis.items())]
+        with open(path, "w", encoding="utf-8") as out:
+            out.writelines(json.dumps(thing, separators=(",", ":")) + "\n" for thing in things)
+
+    @classmethod
+    def load(cls, path):
+        evidence = cls()
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                kind, *thing = json.loads(line)
+                if kind in ("prefix", "allowed"):
+                    setattr(evidence, kind, thing[0])
+                elif kind == "topic":
+                    evidence.partitions[thing[0]] = thing[1]
+                    evidence.records[thing[0]] = []
+                elif kind == "offset":
+                    evidence.offsets[tuple(thing[:2])] = tuple(thing[2:])
+                elif kind == "record":
+                    topic, partition, offset, key, value, headers = thing
+                    headers = [(name, raw(text)) for name, text in headers]
+                    evidence.records[topic].append(Record(topic, partition, offset, raw(key), raw(value), headers))
+                else:
+                    key, value = thing
+                    evidence.redis[key] = raw(value) if isinstance(value, str) else set(value) if isinstance(value, list) else value
+        return evidence
+
+
+def latin(value):
+    return None if value is None else value.decode("latin-1")
+
+
+def raw(text):
+    return None if text is None else text.encode("latin-1")
+
+
+class Redis:
+    """The protocol's few lines: commands in one write, replies in order."""
+
+    def __init__(self, url):
+        host, port = url.split("//")[1].split("/")[0].rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)), timeout=30)
+        self.file = self.socket.makefile("rb")
+
+    def __call__(self, *commands):
+        packed = []
+        for command in commands:
+            packed.append(b"*%d\r\n" % len(command))
+            for part in command:
+                part = part if isinstance(part, bytes) else str(part).encode()
+                packed.append(b"$%d\r\n%s\r\n" % (len(part), part))
+        self.socket.sendall(b"".join(packed))
+        return [self.reply() for _ in commands]
+
+    def reply(self):
+        line = self.file.readline()
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"*":
+            return [self.reply() for _ in range(int(rest))]
+        if kind == b"$":
+            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
+        if kind == b"-":
+            raise RuntimeError(rest.decode())
+        return int(rest) if kind == b":" else rest
+
+
+def read_redis(url, prefix):
+    """Every key of the prefix."""
+    redis = Redis(url)
+    keys, cursor = set(), b"0"
+    while True:
+        cursor, found = redis(("SCAN", cursor, "MATCH", prefix + ":*", "COUNT", 2000))[0]
+        keys.update(found)
+        if cursor == b"0":
+            break
+    keys = sorted(keys)
+    ask = {b"string": ("GET",), b"hash": ("HGETALL",), b"zset": ("ZRANGE", 0, -1, "WITHSCORES"), b"set": ("SMEMBERS",)}
+    kinds = redis(*[("TYPE", key) for key in keys]) if keys else []
+    values = redis(*[(ask[kind][0], key, *ask[kind][1:]) for key, kind in zip(keys, kinds)]) if keys else []
+    found = {}
+    for key, kind, value in zip(keys, kinds, values):
+        if kind == b"hash":
+            value = {name.decode(): text.decode() for name, text in zip(value[::2], value[1::2])}
+        elif kind == b"zset":
+            value = {name.decode(): int(float(score)) for name, score in zip(value[::2], value[1::2])}
+        elif kind == b"set":
+            value = {name.decode() for name in value}
+        found[key.decode()] = value
+    return found
+
+
+def client(brokers):
+    """What every client of the tests has: a broker that a test restarts is no news."""
+    return {"bootstrap.servers": brokers, "log_level": 2}
+
+
+def read_topics(brokers, wanted):
+    """Partition counts and all records of the topics for which wanted(name), as a read_committed reader sees them to their very end."""
+    from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+    common = {**client(brokers), "group.id": "checker", "enable.auto.commit": False}
+    ends = Consumer({**common, "isolation.level": "read_uncommitted"})
+    topics = {name: topic for name, topic in ends.list_topics(timeout=30).topics.items() if wanted(name)}
+    places = [TopicPartition(name, partition) for name, topic in topics.items() for partition in topic.partitions]
+    left = {}
+    for place in places:
+        low, high = ends.get_watermark_offsets(place, timeout=30)
+        if low < high:
+            left[place.topic, place.partition] = high
+            place.offset = low
+    ends.close()
+    consumer = Consumer({**common, "isolation.level": "read_committed", "enable.partition.eof": True, "auto.offset.reset": "error",
+                         "fetch.wait.max.ms": 20, "fetch.message.max.bytes": 4000000})
+    consumer.assign([place for place in places if (place.topic, place.partition) in left])
+    records = {name: [] for name in topics}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while left:
+        for message in consumer.consume(2000, 0.1):
+            place = message.topic(), message.partition()
+            if message.error() is None:
+                records[place[0]].append(Record(*place, message.offset(), message.key(), message.value(), message.headers() or []))
+            elif message.error().code() != KafkaError._PARTITION_EOF:
+                raise SystemExit(f"checker: {place}: {message.error()}")
+            elif message.offset() >= left.get(place, 0):  # else a transaction is still undecided
+                left.pop(place, None)
+        if time.monotonic() > deadline:
+            raise SystemExit(f"checker: not readable to their ends, a transaction is still open: {sorted(left)}")
+    consumer.close()
+    for found in records.values():
+        found.sort(key=lambda record: record[1:3])
+    return {name: len(topic.partitions) for name, topic in topics.items()}, records
+
+
+def committed_offsets(records, group):
+    """The newest offset and metadata of each partition, from the group coordinator's own log."""
+    found = {}
+
+    def text(data, at):
+        length = struct.unpack_from(">h", data, at)[0]
+        return data[at + 2:at + 2 + length].decode(), at + 2 + length
+
+    for record in records:
+        if struct.unpack_from(">h", record.key)[0] > 1:
+            continue  # a group's metadata
+        name, at = text(record.key, 2)
+        topic, at = text(record.key, at)
+        partition = struct.unpack_from(">i", record.key, at)[0]
+        if name != group:
+            continue
+        if record.value is None:
+            found.pop((topic, partition), None)
+            continue
+        version, offset = struct.unpack_from(">hq", record.value)
+        at = 10 + (4 if version >= 3 else 0)
+        if version >= 4:  # a compact string; the metadata are far below 127 bytes
+            found[topic, partition] = offset, record.value[at + 1:at + record.value[at]].decode()
+        else:
+            found[topic, partition] = offset, text(record.value, at)[0]
+    return found
+
+
+def collect(brokers, redis_url, prefix, group=None, redis_prefix=None, allowed=()):
+    evidence = Evidence(prefix, allowed)
+    offsets = "__consumer_offsets"
+    evidence.partitions, evidence.records = read_topics(brokers, lambda name: name == offsets or name.startswith(prefix) or name in allowed)
+    evidence.offsets = committed_offsets(evidence.records.pop(offsets, []), group or prefix + "baton")
+    evidence.partitions.pop(offsets, None)
+    evidence.redis = read_redis(redis_url, redis_prefix or prefix + "baton")
+    return evidence
+
+
+# --- the journal and its fold ---
+
+
+Step = collections.namedtuple("Step", "seq partition step before after")  # one event of one saga; before and after: its whole state
+
+
+class Saga:
+    def __init__(self, partition):
+        self.partition = partition
+        self.state = None     # None: not started, or purged
+        self.steps = []       # [Step]
+        self.changed_at = 0   # seq of the partition at its last change
+        self.at_seq = []      # [(seq of the partition, state as text or None)]
+
+
+def apply_patch(state, patch):
+    """The state after; the one before stays as it was."""
+    after = dict(state)
+    given = patch["set"]
+    for name in ("status", "seq", "updatedAt"):
+        after[name] = given[name]
+    for name, otherwise in (("endedAt", None), ("deadlineAt", None), ("dueAt", None), ("turnedBack", False), ("duplicates", 0), ("late", 0),
+                            ("historyDropped", 0)):
+        after[name] = given.get(name, otherwise)
+    for name in ("output", "error", "parked"):
+        after[name] = given.get(name, state[name])
+    after["steps"] = {**state["steps"], **patch.get("steps", {})}
+    after["history"] = state["history"][patch.get("cut", 0):] + patch.get("history", [])
+    return after
+
+
+class Case:
+    """The evidence taken apart once; what does not even parse is a finding already."""
+
+    def __init__(self, evidence):
+        self.evidence = evidence
+        self.findings = []
+        self.sagas = {}                                     # id -> Saga
+        self.journal = collections.defaultdict(list)        # partition -> [whole record: seq, vector, c, co, offset, steps]
+        self.causes = collections.defaultdict(list)         # (topic, partition) -> [offset], as events and notes name them
+        self.notes = []                                     # (what, topic, partition, offset, saga id or None)
+        self.definitions = {}                               # (name, version) -> definition
+        for record in evidence.of("definitions"):
+            if record.value and not record.key.startswith(b"."):
+                definition = json.loads(record.value)
+                self.definitions[definition["name"], definition["version"]] = definition
+        self.read_journal()
+        for partition, records in sorted(self.journal.items()):
+            for record in records:
+                for step in record["steps"]:
+                    self.fold(partition, record, step)
+
+    def wrong(self, text):
+        self.findings.append(text)
+
+    def step_of(self, state, name):
+        definition = self.definitions.get((state["definition"], state["version"]))
+        return next((step for step in definition["steps"] if step["name"] == name), {}) if definition else {}
+
+    def read_record(self, record):
+        """Its document, or None: framing, CRC and count are judged here."""
+        where = f"journal[{record.partition}]@{record.offset}"
+        mark = record.value.find(b',"crc":"')
+        begin = record.value.find(b'","steps":[', mark)
+        if not record.value.startswith(b'{"v":1,"seq":') or mark < 0 or begin != mark + 16 or not record.value.endswith(b"]}"):
+            self.wrong(f"{where}: not framed as a journal record")
+            return None
+        inside = record.value[begin + len(b'","steps":['):-2]
+        if zlib.crc32(inside, zlib.crc32(record.value[:mark])) != int(record.value[mark + 8:mark + 16], 16):
+            self.wrong(f"{where}: CRC")
+            return None
+        document = exact(record.value)
+        if document["n"] != len(document["steps"]):
+            self.wrong(f"{where}: n is {document['n']}, it has {len(document['steps'])} steps")
+        return document
+
+    def read_journal(self):
+        """Records by partition, parts joined; no gap in seq, vectors and checkpoints that only grow."""
+        parts = []
+        for record in self.evidence.of("journal"):
+            where = f"journal[{record.partition}]@{record.offset}"
+            document = self.read_record(record)
+            if document is None:
+                continue
+            k, n = document["part"]
+            if parts and (parts[0]["seq"] != document["seq"] or k != len(parts) + 1):
+                self.wrong(f"{where}: part {k} of {n} of seq {document['seq']} after part {len(parts)} of seq {parts[0]['seq']}")
+                parts = []
+            elif not parts and k != 1:
+                self.wrong(f"{where}: part {k} of {n} of seq {document['seq']} without the parts before")
+            document["offset"] = record.offset
+            parts.append(document)
+            if k < n:
+                continue
+            whole = {**parts[0], "steps": [step for part in parts for step in part["steps"]]}
+            parts = []
+            before = self.journal[record.partition][-1] if self.journal[record.partition] else None
+            self.follow(where, before, whole)
+            self.journal[record.partition].append(whole)
+
+    def follow(self, where, before, record):
+        if record["seq"] != (before["seq"] + 1 if before else 1):
+            self.wrong(f"{where}: seq {record['seq']} after {before['seq'] if before else 'nothing'}")
+        if record["c"] > record["seq"]:
+            self.wrong(f"{where}: checkpoint {record['c']} beyond seq {record['seq']}")
+        if before is None:
+            return
+        if set(record["vector"]) != set(before["vector"]):
+            self.wrong(f"{where}: the vector names other topics than the one before")
+        for topic, offset in record["vector"].items():
+            if offset < before["vector"].get(topic, 0):
+                self.wrong(f"{where}: the vector of {topic} goes back from {before['vector'][topic]} to {offset}")
+        if record["c"] < before["c"]:
+            self.wrong(f"{where}: the checkpoint goes back from {before['c']} to {record['c']}")
+
+    def note_cause(self, partition, record, step, counts):
+        if step["cause"] == "timer":
+            return
+        topic, cause_partition, offset = step["cause"]
+        where = f"journal[{partition}] seq {record['seq']}"
+        if cause_partition != partition:
+            self.wrong(f"{where}: an input of partition {cause_partition} is in it")
+        if not offset < record["vector"].get(topic, 0):
+            self.wrong(f"{where}: {topic}@{offset} is not before its vector")
+        if counts:
+            self.causes[topic, partition].append(offset)
+
+    def fold(self, partition, record, step):
+        where = f"journal[{partition}] seq {record['seq']}"
+        if "note" in step:
+            self.note_cause(partition, record, step, True)
+            self.notes.append((step["note"], *step["cause"], step.get("id")))
+            return
+        saga_id = step["purge"] if "purge" in step else step["id"]
+        saga = self.sagas.setdefault(saga_id, Saga(partition))
+        if murmur2(saga_id.encode()) % self.evidence.partitions[self.evidence.topic("journal")] != partition:
+            self.wrong(f"{where}: saga {saga_id} is not at home in this partition")
+        before = saga.state
+        if "purge" in step:
+            saga.state = None
+        else:
+            self.note_cause(partition, record, step, "park" not in step["event"])  # a parking stands beside the note of its input
+            saga.state = self.next_state(where, saga, step)
+        if saga.state is not None:
+            if saga.state["seq"] != step["seq"] or saga.state["id"] != saga_id:
+                self.wrong(f"{where}: saga {saga_id}: the state after it is of {saga.state['id']} seq {saga.state['seq']}, the step says "
+                           f"{step['seq']}")
+            saga.steps.append(Step(record["seq"], partition, step, before, saga.state))
+        saga.changed_at = record["seq"]
+        saga.at_seq.append((record["seq"], None if saga.state is None else canonical(saga.state)))
+
+    def next_state(self, where, saga, step):
+        had = saga.state["seq"] if saga.state else 0
+        if step["seq"] != had + 1:
+            self.wrong(f"{where}: saga {step['id']} goes from seq {had} to {step['seq']}")
+        if "state" in step:
+            return step["state"]
+        if saga.state is None:
+            return None
+        patch = step["patch"]
+        for name in step.get("outputIsBody", []):
+            patch["steps"][name]["output"] = step["event"]["body"]
+        return apply_patch(saga.state, patch)
+
+
+# --- judgements: each yields sentences ---
+
+
+def check_offsets(case):
+    """What the group has committed is what the last journal record says: a transaction is one."""
+    for partition, records in case.journal.items():
+        last = records[-1]
+        for topic, offset in last["vector"].items():
+            have, metadata = case.evidence.offsets.get((topic, partition), (None, None))
+            if have != offset:
+                yield f"{topic}[{partition}]: the group's offset is {have}, the journal's vector says {offset}"
+            if metadata != f"1;seq={last['seq']};c={last['c']}":
+                yield f"{topic}[{partition}]: the group's metadata are {metadata}, the journal ends at seq {last['seq']}, c {last['c']}"
+
+
+def check_inputs(case):
+    """Every input that was read is journalled, once: applied, ignored with a word, forwarded or a dead letter."""
+    topics = {topic for records in case.journal.values() for record in records for topic in record["vector"]}
+    for topic in sorted(topics):
+        for partition in range(case.evidence.partitions.get(topic, 0)):
+            records = case.journal.get(partition)
+            end = records[-1]["vector"][topic] if records else 0
+            read = [record.offset for record in case.evidence.records[topic] if record.partition == partition and record.offset < end]
+            told = case.causes[topic, partition]
+            if sorted(told) != told:
+                yield f"{topic}[{partition}]: inputs are journalled in another order than they lie in the topic"
+            counts = collections.Counter(told)
+            for offset in read:
+                if counts[offset] != 1:
+                    yield f"{topic}[{partition}]@{offset}: journalled {counts[offset]} times"
+            for offset in set(told) - set(read):
+                yield f"{topic}[{partition}]@{offset}: journalled, but no such record is to be seen"
+            for record in case.evidence.records[topic]:
+                if record.partition == partition and record.offset >= end:
+                    yield f"{topic}[{partition}]@{record.offset}: never read"
+
+
+def lookup(case, topic, partition, offset):
+    return next((record for record in case.evidence.records.get(topic, []) if record.partition == partition and record.offset == offset), None)
+
+
+def without(headers, prefix):
+    return [(name, value) for name, value in headers if not name.lower().startswith(prefix)]
+
+
+def check_dead_letters(case):
+    """Each one noted in the journal, once, and whole: key, value and headers to the byte."""
+    noted = {tuple(note[1:4]): note[0].split(":", 1)[1] for note in case.notes if note[0].startswith("dead-letter:")}
+    seen = set()
+    for letter in case.evidence.of("dlq"):
+        where = f"dead letter @{letter.offset}"
+        origin = header(letter, "dlq-topic"), int(header(letter, "dlq-partition") or -1), int(header(letter, "dlq-offset") or -1)
+        reason = header(letter, "dlq-reason")
+        original = lookup(case, *origin)
+        if original is None:
+            yield f"{where}: its origin {origin} is not there"
+            continue
+        if origin in seen:
+            yield f"{where}: {origin} is in the dead letters already"
+        seen.add(origin)
+        if noted.get(origin) != reason or reason not in REASONS:
+            yield f"{where}: its reason is {reason}, the journal says {noted.get(origin)}"
+        if not header(letter, "dlq-error"):
+            yield f"{where}: does not say what is wrong"
+        if letter.key != original.key or letter.value != original.value:
+            yield f"{where}: key or value is not that of {origin}"
+        whole = without(original.headers[:HEADERS_MAX], "dlq-")
+        if without(letter.headers, "dlq-") != whole:
+            yield f"{where}: its headers are not those of {origin}"
+        if int(header(letter, "dlq-headers-dropped") or 0) != max(0, len(original.headers) - HEADERS_MAX):
+            yield f"{where}: dlq-headers-dropped is wrong"
+    for origin in set(noted) - seen:
+        yield f"{origin}: journalled as a dead letter, but not in the dead letters"
+
+
+def check_forwarded(case):
+    """Each forwarded message arrives once, whole, on the saga's own partition."""
+    arrived = collections.Counter()
+    for topic, records in case.evidence.records.items():
+        for record in records:
+            origin = (header(record, "baton-forwarded") or "").rsplit("/", 2)
+            if origin[0] != topic:
+                continue  # a copy in the dead letters, or somebody else's header
+            where = f"{topic}[{record.partition}]@{record.offset}"
+            arrived["/".join(origin)] += 1
+            original = lookup(case, topic, int(origin[1]), int(origin[2]))
+            if original is None or original.value != record.value or without(record.headers, "baton-forwarded") != original.headers:
+                yield f"{where}: not what was forwarded from {origin}"
+            if murmur2(record.key or b"") % case.evidence.partitions[topic] != record.partition:
+                yield f"{where}: forwarded to a wrong partition"
+    noted = collections.Counter(f"{topic}/{partition}/{offset}" for what, topic, partition, offset, _ in case.notes if what == "forwarded")
+    if noted != arrived:
+        yield f"forwarded: the journal says {dict(noted - arrived)}, the topics {dict(arrived - noted)}"
+
+
+def commands_of(case):
+    for topic, records in case.evidence.records.items():
+        if topic.endswith(".commands"):
+            for record in records:
+                if header(record, "ce_sagaaction"):
+                    yield record
+
+
+def check_commands(case):
+    """Each attempt once, in its service's topic; ids, keys and partition of one mind; and just those that the journal sent."""
+    seen = collections.Counter()
+    for command in commands_of(case):
+        message, saga_id = header(command, "ce_id"), header(command, "ce_sagaid")
+        step, action, attempt = header(command, "ce_sagastep"), header(command, "ce_sagaaction"), header(command, "ce_sagaattempt")
+        where = f"{command.topic}[{command.partition}]@{command.offset}"
+        seen[message] += 1
+        letter = {"execute": "x", "compensate": "c"}.get(action)
+        if message != f"{saga_id}/{step}/{letter}/{attempt}" or header(command, "kafka_correlationId") != message:
+            yield f"{where}: command {message}: its ids do not fit together"
+        if header(command, "idempotency-key") != f"{saga_id}/{step}/{letter}":
+            yield f"{where}: command {message}: its idempotency key is {header(command, 'idempotency-key')}"
+        if command.key != saga_id.encode() or murmur2(command.key) % case.evidence.partitions[command.topic] != command.partition:
+            yield f"{where}: command {message}: its key or its partition is not its saga's"
+        saga = case.sagas.get(saga_id)
+        if saga is None or not saga.steps:
+            continue
+        defined = case.step_of(saga.steps[-1].after, step)
+        service, name = defined.get("service"), defined.get("command")
+        if action == "compensate":
+            service, name = defined.get("compensation", {}).get("service", service), defined.get("compensation", {}).get("command")
+        if command.topic != f"{case.evidence.prefix}{service}.commands" or header(command, "ce_type") != name:
+            yield f"{where}: command {message}: it is {header(command, 'ce_type')}, the definition says {name} of {service}"
+    sent = collections.Counter(f"{saga_id}/{command}" for saga_id, saga in case.sagas.items() for step in saga.steps
+                               for command in step.step.get("send", []))
+    for message, count in seen.items():
+        if count != 1:
+            yield f"command {message}: {count} times"
+        if message not in sent:
+            yield f"command {message}: the journal has not sent it"
+    for message, count in sent.items():
+        if message not in seen:
+            yield f"command {message}: the journal has sent it, but it is not there"
+        if count != 1:
+            yield f"command {message}: the journal has sent it {count} times"
+
+
+def check_results(case):
+    """One result for each saga that has ended, none for another; it says what the state says; the starter's copy is the same."""
+    wanted = {saga_id: next(step.after for step in saga.steps if step.after["endedAt"] is not None)
+              for saga_id, saga in case.sagas.items() if any(step.after["endedAt"] is not None for step in saga.steps)}
+    copies = {topic: {saga_id: state for saga_id, state in wanted.items() if state["replyTo"] and state["replyTo"]["topic"] == topic}
+              for topic in case.evidence.allowed}
+    for topic, expected in ((case.evidence.topic("results"), wanted), *copies.items()):
+        seen = collections.Counter()
+        for record in case.evidence.records.get(topic, []):
+            saga_id = record.key.decode() if record.key else None
+            seen[saga_id] += 1
+            state = expected.get(saga_id)
+            if state is None:
+                yield f"{topic}@{record.offset}: saga {saga_id} has not ended, or has not asked for it"
+                continue
+            value = exact(record.value)
+            said = value["id"], value["definition"], value["version"], value["status"], value["output"], value["error"]
+            if said != tuple(state[name] for name in ("id", "definition", "version", "status", "output", "error")):
+                yield f"{topic}@{record.offset}: the result of saga {saga_id} is not what the journal says"
+            if header(record, "ce_id") != f"{saga_id}/{state['status']}/{state['seq']}" or \
+                    header(record, "ce_type") != f"baton.saga.{state['status']}.v1":
+                yield f"{topic}@{record.offset}: {header(record, 'ce_id')} of type {header(record, 'ce_type')}: not this saga's end"
+            if topic in copies and answer_to(state) != next((text for name, text in record.headers if name == "kafka_correlationId"), None):
+                yield f"{topic}@{record.offset}: saga {saga_id}: the starter's correlation is not echoed"
+        for saga_id in expected:
+            if seen[saga_id] != 1:
+                yield f"{topic}: saga {saga_id} has {seen[saga_id]} results"
+
+
+def answer_to(state):
+    """The starter's correlation id as it came; None if it gave none."""
+    text = state["replyTo"]["correlation"]
+    if text is None:
+        return None
+    return base64.b64decode(text[4:]) if text.startswith("b64:") else text.encode()
+
+
+def check_events(case):
+    """Each parking and each resumption announced once."""
+    happened = collections.Counter()
+    for saga_id, saga in case.sagas.items():
+        for step in saga.steps:
+            fresh = step.step["state"]["history"] if "state" in step.step else step.step["patch"].get("history", [])
+            for entry in fresh:
+                if entry[1] in ("parked", "resumed"):
+                    happened[f"{saga_id}/{entry[1]}/{step.after['seq']}"] += 1
+    told = collections.Counter(header(record, "ce_id") for record in case.evidence.of("events"))
+    if told != happened:
+        yield f"events: told {dict(told - happened)} too much, {dict(happened - told)} too little"
+
+
+def check_ends(case):
+    """Every saga has ended and owes nothing any more, or is parked with a reason."""
+    for saga_id, saga in case.sagas.items():
+        state = saga.state
+        if state is None:
+            continue
+        if state["status"] == "parked":
+            if not (state["parked"] and state["parked"]["reason"]):
+                yield f"saga {saga_id}: parked without a reason"
+        elif state["status"] not in ENDED or state["endedAt"] is None or state["dueAt"] is not None:
+            yield f"saga {saga_id}: {state['status']}, neither ended nor parked"
+
+
+UNDOING = ("compensating", "compensation-retrying", "compensated", "compensation-failed")
+
+
+def check_compensations(case):
+    """What was done, or may have been, is undone in reverse order, one at a time; nothing of a completed saga is."""
+    for saga_id, saga in case.sagas.items():
+        done, reached, undoing, attempts = [], set(), None, collections.Counter()
+        for step in saga.steps:
+            steps = step.after["steps"]
+            for name, entry in steps.items():
+                undoable = "compensation" in case.step_of(step.after, name)
+                if undoable and name not in reached and (entry["status"] in ("done", "unknown") or entry["status"] in UNDOING):
+                    reached.add(name)
+                    done.append(name)
+                if name == undoing and entry["status"] == "compensated":
+                    done.remove(name)
+                    undoing = None
+            for command in step.step.get("send", []):
+                name, action, attempt = command.rsplit("/", 2)
+                attempts[name, action] += 1
+                if int(attempt) != attempts[name, action]:
+                    yield f"saga {saga_id}: {command} after {attempts[name, action] - 1} attempts"
+                if action == "x":
+                    if step.after["turnedBack"] or step.after["endedAt"] is not None:
+                        yield f"saga {saga_id}: {command} is sent although the saga has turned back or ended"
+                    continue
+                if undoing not in (None, name):
+                    yield f"saga {saga_id}: {command} while {undoing} is being undone"
+                if int(attempt) == 1 and (not done or done[-1] != name):
+                    yield f"saga {saga_id}: {command}, but the last thing done is {done[-1] if done else 'nothing'}"
+                undoing = name
+        if saga.state is None:
+            continue
+        undone = [name for name, entry in saga.state["steps"].items() if entry["status"] == "compensated"]
+        if saga.state["status"] == "compensated" and done:
+            yield f"saga {saga_id}: compensated, but {done} are not undone"
+        if saga.state["status"] == "completed" and (undone or any(action == "c" for _, action in attempts)):
+            yield f"saga {saga_id}: completed, but compensations were sent"
+
+
+def outcome_of(reply):
+    """What a reply says, by the rules of the wire alone; None where a mapping of the definition might decide."""
+    if header(reply, "saga-outcome"):
+        return header(reply, "saga-outcome")
+    kind = (header(reply, "content-type") or "").split(";")[0].strip().lower()
+    if header(reply, "kafka_nest-err") or kind == "application/problem+json":
+        return "failure"
+    try:
+        body = json.loads(reply.value) if reply.value else None
+    except ValueError:
+        return None
+    if kind == "application/cloudevents+json":
+        if body.get("datacontenttype") == "application/problem+json":
+            return "failure"
+        body = body.get("data")
+    if isinstance(body, dict) and body.get("error") is not None:
+        return "retry" if isinstance(body["error"], dict) and body["error"].get("retryable") is True else "failure"
+    return "success"
+
+
+def check_effects(case):
+    """By what the participants said, not by what was made of it: an effect of a compensated saga is undone, each step of a completed one
+    succeeded."""
+    said = collections.defaultdict(set)
+    dead = {note[1:4] for note in case.notes if note[0].startswith("dead-letter:")}
+    for record in case.evidence.of("replies"):
+        message = header(record, "kafka_correlationId") or header(record, "ce_causationid")
+        if message is None and (header(record, "content-type") or "").startswith("application/cloudevents+json"):
+            message = json.loads(record.value).get("causationid")
+        if message and message.count("/") == 3 and (record.topic, record.partition, record.offset) not in dead:
+            said[message.rsplit("/", 1)[0]].add(outcome_of(record))
+    for saga_id, saga in case.sagas.items():
+        for name, entry in (saga.state["steps"] if saga.state else {}).items():
+            defined = case.step_of(saga.state, name)
+            if "reply" in defined:
+                continue
+            execute, undo = said[f"{saga_id}/{name}/x"], said[f"{saga_id}/{name}/c"]
+            if saga.state["status"] == "compensated" and "success" in execute and "compensation" in defined and "success" not in undo:
+                yield f"saga {saga_id}: compensated, but the participant of {name} has done it and not undone it"
+            if saga.state["status"] == "completed" and entry["status"] != "skipped" and "success" not in execute:
+                yield f"saga {saga_id}: completed, but the participant of {name} has not said that it is done"
+
+
+def redis_expected(case):
+    """What the keys must be, by the fold: (key suffix -> value), without meta."""
+    expected = {}
+    for saga_id, saga in case.sagas.items():
+        base = f"{{{saga.partition}}}:"
+        definition = saga.steps[-1].after["definition"] if saga.steps else None
+        if saga.state is None:
+            if definition:
+                expected.setdefault(base + "types", set()).add(definition)
+            continue
+        state = saga.state
+        head = f"{state['seq']} {state['status']} {state['dueAt'] or 0} {state['updatedAt']} {definition}"
+        expected[f"{base}saga:{saga_id}"] = head, canonical(state)
+        expected.setdefault(base + "types", set()).add(definition)
+        expected.setdefault(f"{base}index:{definition}:{state['status']}", {})[saga_id] = state["updatedAt"]
+        if state["dueAt"]:
+            expected.setdefault(base + "timers", {})[saga_id] = state["dueAt"]
+    return expected
+
+
+def check_view(case):
+    """Redis shows the journal, field by field, and nothing else."""
+    prefix = case.evidence.prefix + "baton:"
+    found = {key[len(prefix):]: value for key, value in case.evidence.redis.items()}
+    expected = redis_expected(case)
+    for partition, records in case.journal.items():
+        meta = found.get(f"{{{partition}}}:meta", {})
+        if int(meta.get("w", -1)) != records[-1]["seq"]:
+            yield f"redis: partition {partition} shows seq {meta.get('w')}, the journal ends at {records[-1]['seq']}"
+        if int(meta.get("jo", -1)) > records[-1]["offset"]:
+            yield f"redis: partition {partition}: jo {meta.get('jo')} is beyond the last record, {records[-1]['offset']}"
+        if "token" in meta:
+            yield f"redis: partition {partition} is being rebuilt"
+    for key, value in sorted(found.items()):
+        if key.endswith(":meta"):
+            continue
+        wanted = expected.pop(key, None)
+        if wanted is None:
+            yield f"redis: {key}: nothing in the journal says that it should be there"
+        elif isinstance(value, bytes):
+            head, _, text = value.decode().partition("\n")
+            try:
+                state = canonical(exact(text))
+            except ValueError:
+                state = None
+            if head != wanted[0]:
+                yield f"redis: {key}: its first line is {head!r}, the journal says {wanted[0]!r}"
+            if state != wanted[1]:
+                yield f"redis: {key}: the state differs from the journal's{difference(state, wanted[1])}"
+        elif key.endswith(":types"):
+            if not wanted <= value:
+                yield f"redis: {key}: {wanted - value} are missing"
+        elif value != wanted:
+            missing, other = sorted(set(wanted) - set(value)), sorted(name for name in value if value[name] != wanted.get(name))
+            yield f"redis: {key}: {missing} are missing, {other} are other than the states say"
+    for key in sorted(expected):
+        if not key.endswith(":types"):
+            yield f"redis: {key}: missing"
+
+
+def difference(state, wanted):
+    if state is None:
+        return ": not JSON"
+    have, want = json.loads(state), json.loads(wanted)
+    return ": " + ", ".join(name for name in {**have, **want} if canonical(have.get(name)) != canonical(want.get(name)))
+
+
+def check_states(case):
+    """The state topic tells the truth of its seq, and, with the journal after the checkpoint, everything: Redis could be lost now."""
+    newest = {}
+    for record in case.evidence.of("state"):
+        saga_id, as_of = record.key.decode(), int(header(record, "baton-seq") or -1)
+        where = f"state[{record.partition}]@{record.offset}: saga {saga_id}"
+        saga = case.sagas.get(saga_id)
+        if saga is None or saga.partition != record.partition:
+            yield f"{where}: the journal of this partition does not know it"
+            continue
+        newest[saga_id] = as_of
+        last = next((text for seq, text in reversed(saga.at_seq) if seq <= as_of), None)
+        if (None if record.value is None else canonical(exact(record.value))) != last:
+            yield f"{where}: not its state at seq {as_of}"
+    for saga_id, saga in case.sagas.items():
+        checkpoint = case.journal[saga.partition][-1]["c"]
+        covered = max((seq for seq, _ in saga.at_seq if seq <= checkpoint), default=None)
+        if covered is not None and newest.get(saga_id, -1) < covered:
+            yield f"state: saga {saga_id} changed at seq {covered}, before checkpoint {checkpoint}, and the state topic has not got it"
+    for partition, records in case.journal.items():
+        last = records[-1]
+        first_after = next((record["offset"] for record in records if record["seq"] > last["c"]), None)
+        if last["co"] >= 0 and first_after is not None and last["co"] > first_after:
+            yield f"journal[{partition}]: co is {last['co']}, the first record after checkpoint {last['c']} is at {first_after}"
+
+
+CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_ends,
+          check_compensations, check_effects, check_view, check_states)
+
+
+def findings(evidence):
+    """Everything that is wrong, as sentences; and the case, for whoever wants to count."""
+    case = Case(evidence)
+    for check in CHECKS:
+        case.findings.extend(check(case))
+    return case.findings, case
+
+
+def summary(case):
+    states = collections.Counter(saga.state["status"] if saga.state else "purged" for saga in case.sagas.values())
+    return (f"checker: {sum(states.values())} sagas ({', '.join(f'{count} {status}' for status, count in sorted(states.items()))}), "
+            f"{sum(len(records) for records in case.journal.values())} journal records, {sum(1 for _ in commands_of(case))} commands, "
+            f"{len(case.evidence.of('dlq'))} dead letters")
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    for option in ("--brokers", "--redis", "--save", "--load"):
+        parser.add_argument(option)
+    parser.add_argument("--prefix", default="")
+    arguments = parser.parse_args()
+    evidence = Evidence.load(arguments.load) if arguments.load else collect(arguments.brokers, arguments.redis, arguments.prefix)
+    if arguments.save:
+        evidence.save(arguments.save)
+    wrong, case = findings(evidence)
+    print(summary(case))
+    for finding in wrong[:50]:
+        print(finding)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""The checker finds what is wrong: a recorded run that is right, damaged in one place at a time. Needs no broker.
+
+Recorded by SAVE_EVIDENCE=evidence.jsonl test_wire.py: a saga compensated ("no"), one parked ("never"), forwarded messages, dead letters."""
+import copy
+import json
+import os
+import zlib
+
+import checker
+
+RECORDING = checker.Evidence.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "evidence.jsonl"))
+
+
+# --- damage ---
+
+
+def place(evidence, role, condition):
+    """The list that holds the one record, and where in it."""
+    topic = evidence.prefix + role
+    found = [at for at, record in enumerate(evidence.records[topic]) if condition(record)]
+    assert found, f"the recording has no such record in {role}"
+    return evidence.records[topic], found[0]
+
+
+def of(name, text):
+    return lambda record: checker.header(record, name) == text
+
+
+def keyed(key):
+    return lambda record: record.key == key
+
+
+def drop(role, condition):
+    def damage(evidence):
+        records, at = place(evidence, role, condition)
+        del records[at]
+    return damage
+
+
+def double(role, condition):
+    """The same record once more, as a transaction that was done twice would leave it."""
+    def damage(evidence):
+        records, at = place(evidence, role, condition)
+        records.append(records[at]._replace(offset=records[-1].offset + 1000))
+    return damage
+
+
+def change(role, condition, **changes):
+    def damage(evidence):
+        records, at = place(evidence, role, condition)
+        records[at] = records[at]._replace(**{name: value(getattr(records[at], name)) if callable(value) else value
+                                              for name, value in changes.items()})
+    return damage
+
+
+def relabel(name, text):
+    return lambda headers: [(have, text.encode() if have == name else value) for have, value in headers]
+
+
+def swap(old, new):
+    def damage(value):
+        assert old in value
+        return value.replace(old, new, 1)
+    return damage
+
+
+def step_of(saga, command):
+    """Journal records that send a command."""
+    return lambda record: any(step.get("id") == saga and command in step.get("send", []) for step in json.loads(record.value)["steps"])
+
+
+def rewrite(condition, edit):
+    """A journal record that says something else, well framed: no CRC gives it away."""
+    def damage(evidence):
+        records, at = place(evidence, "baton.journal", condition)
+        document = json.loads(records[at].value, parse_float=lambda digits: float(digits))
+        edit(document)
+        crc = document.pop("crc")
+        steps = document.pop("steps")
+        head = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
+        inside = json.dumps(steps, separators=(",", ":"), ensure_ascii=False).encode()[1:-1]
+        crc = zlib.crc32(inside, zlib.crc32(head))
+        records[at] = records[at]._replace(value=head + b',"crc":"%08x","steps":[' % crc + inside + b"]}")
+    return damage
+
+
+def last_of(saga):
+    return lambda record: any(step.get("id") == saga and (step.get("patch", {}).get("set", {}).get("endedAt")) for step in
+                              json.loads(record.value)["steps"])
+
+
+def its(document, saga):
+    return [step for step in document["steps"] if step.get("id") == saga][-1]
+
+
+def has_note(record):
+    return any("note" in step for step in json.loads(record.value)["steps"])
+
+
+def offset(change_offset=0, metadata=None):
+    def damage(evidence):
+        where = next(where for where in sorted(evidence.offsets) if where[0].endswith("baton.replies"))
+        have = evidence.offsets[where]
+        evidence.offsets[where] = have[0] + change_offset, metadata or have[1]
+    return damage
+
+
+def key_of(evidence, part):
+    return next(key for key in sorted(evidence.redis) if part in key)
+
+
+def redis(part, value):
+    """Change the first key whose name has the part; None removes it."""
+    def damage(evidence):
+        key = key_of(evidence, part)
+        evidence.redis[key] = value(evidence.redis[key]) if value else None
+        if value is None:
+            del evidence.redis[key]
+    return damage
+
+
+def ghost(name, value):
+    def damage(evidence):
+        evidence.redis[key_of(evidence, ":meta").replace("meta", name)] = value
+    return damage
+
+
+UNDO = "no/B/c/1"
+ROWS = [  # what is damaged, how, what the checker says of it
+    ("a command sent twice", double("chain.commands", of("ce_id", UNDO)), f"command {UNDO}: 2 times"),
+    ("a lost compensation", drop("chain.commands", of("ce_id", UNDO)), f"command {UNDO}: the journal has sent it, but it is not there"),
+    ("a command of no transaction", change("chain.commands", of("ce_id", UNDO), headers=relabel("ce_id", "no/B/c/2")),
+     "command no/B/c/2: the journal has not sent it"),
+    ("another idempotency key", change("chain.commands", of("ce_id", UNDO), headers=relabel("idempotency-key", "no/B/c/1")),
+     "its idempotency key is no/B/c/1"),
+    ("another correlation", change("chain.commands", of("ce_id", UNDO), headers=relabel("kafka_correlationId", "no/B/x/1")),
+     "its ids do not fit together"),
+    ("a command with another key", change("chain.commands", of("ce_id", UNDO), key=b"never"), "its key or its partition is not its saga's"),
+    ("a command of another name", change("chain.commands", of("ce_id", UNDO), headers=relabel("ce_type", "UndoA")),
+     "it is UndoA, the definition says UndoB of chain"),
+    ("a second result", double("baton.results", keyed(b"no")), "saga no has 2 results"),
+    ("no result", drop("baton.results", keyed(b"no")), "saga no has 0 results"),
+    ("another result", change("baton.results", keyed(b"no"), value=swap(b'"NO"', b'"ON"')), "the result of saga no is not what the journal says"),
+    ("a result of a parked saga", change("baton.results", keyed(b"no"), key=b"never"), "saga never has not ended"),
+    ("a result with a foreign id", change("baton.results", keyed(b"no"), headers=relabel("ce_id", "no/compensated/1")), "not this saga's end"),
+    ("a lost answer to the starter", drop("shop.answers", keyed(b"asks")), "saga asks has 0 results"),
+    ("a broken correlation", change("shop.answers", keyed(b"asks"), headers=relabel("kafka_correlationId", "x")), "correlation is not echoed"),
+    ("no news of the parking", drop("baton.events", keyed(b"never")), "events: told {}"),
+    ("a dead letter too few", drop("baton.dlq", keyed(b"torn")), "journalled as a dead letter, but not in the dead letters"),
+    ("a dead letter too many", double("baton.dlq", keyed(b"torn")), "is in the dead letters already"),
+    ("a dead letter with another value", change("baton.dlq", keyed(b"torn"), value=b"{}"), "key or value is not that of"),
+    ("a dead letter without its key", change("baton.dlq", keyed(b"torn"), key=None), "key or value is not that of"),
+    ("a dead letter that lost a header", change("baton.dlq", keyed(b"torn"), headers=lambda headers: headers[1:]), "its headers are not those of"),
+    ("a dead letter of another reason", change("baton.dlq", keyed(b"torn"), headers=relabel("dlq-reason", "invalid-json")),
+     "its reason is invalid-json, the journal says conflicting-start"),
+    ("a forwarded message lost", drop("orders.commands", lambda record: record.key == b"astray" and checker.header(record, "baton-forwarded")),
+     "forwarded: the journal says"),
+    ("a forwarded message changed", change("orders.commands", lambda record: record.key == b"astray" and
+                                           checker.header(record, "baton-forwarded"), value=b"[]"), "not what was forwarded from"),
+    ("a start that was never read", change("orders.commands", keyed(b"plain"), offset=999), ": never read"),
+    ("a start lost by retention", drop("orders.commands", keyed(b"plain")), "journalled, but no such record is to be seen"),
+    ("an input in no journal record", rewrite(has_note, lambda document: document["steps"].pop(
+        next(at for at, step in enumerate(document["steps"]) if "note" in step))), "journalled 0 times"),
+    ("an input applied twice", rewrite(has_note, lambda document: document["steps"].append(
+        next(step for step in document["steps"] if "note" in step))), "journalled 2 times"),
+    ("a journal record lost", drop("baton.journal", step_of("no", "B/c/1")), ": seq "),
+    ("a journal record written twice", double("baton.journal", step_of("no", "B/c/1")), ": seq "),
+    ("a byte of a journal record", change("baton.journal", step_of("no", "B/c/1"), value=swap(b'"applied"', b'"applier"')), ": CRC"),
+    ("a wrong count of steps", rewrite(step_of("no", "B/c/1"), lambda document: document.update(n=document["n"] + 1)), ": n is"),
+    ("a vector that goes back", rewrite(last_of("no"), lambda document: document["vector"].update(
+        {topic: 0 for topic in document["vector"]})), "goes back from"),
+    ("a checkpoint beyond the end", rewrite(last_of("no"), lambda document: document.update(c=document["seq"] + 1)), "beyond seq"),
+    ("a saga that skips a version", rewrite(step_of("no", "B/c/1"), lambda document: its(document, "no").update(seq=9)), "saga no goes from seq"),
+    ("offsets behind the journal", offset(-1), "the group's offset is"),
+    ("offsets of another transaction", offset(0, "1;seq=1;c=0"), "the group's metadata are 1;seq=1;c=0"),
+    ("compensations in the order of doing", rewrite(step_of("no", "B/c/1"), lambda document: its(document, "no").update(send=["A/c/1"])),
+     "saga no: A/c/1, but the last thing done is B"),
+    ("a compensation begun before the last one ended", rewrite(step_of("no", "B/c/1"), lambda document: its(document, "no")["send"].append("A/c/1")),
+     "saga no: A/c/1 while B is being undone"),
+    ("a compensation sent as new twice", rewrite(step_of("never", "B/c/2"), lambda document: its(document, "never").update(send=["B/c/1"])),
+     "saga never: B/c/1 after 1 attempts"),
+    ("a command after the end", rewrite(last_of("no"), lambda document: its(document, "no").update(send=["A/x/2"])),
+     "saga no: A/x/2 is sent although the saga has turned back or ended"),
+    ("a compensation left out", rewrite(last_of("no"), lambda document: its(document, "no")["patch"]["steps"]["A"].update(status="done")),
+     "saga no: compensated, but ['A'] are not undone"),
+    ("a completed saga that sent a compensation", rewrite(last_of("plain"), lambda document: its(document, "plain").update(send=["show/c/1"])),
+     "saga plain: completed, but compensations were sent"),
+    ("a saga without an end", rewrite(last_of("no"), lambda document: its(document, "no")["patch"]["set"].update(status="running")),
+     "saga no: running, neither ended nor parked"),
+    ("an ended saga that still waits", rewrite(last_of("no"), lambda document: its(document, "no")["patch"]["set"].update(dueAt=1)),
+     "neither ended nor parked"),
+    ("an effect that nobody undid", change("baton.replies", of("kafka_correlationId", "no/C/x/1"),
+                                           headers=lambda headers: headers[1:], value=b"{}"), "the participant of C has done it and not undone it"),
+    ("a completion that nobody confirmed", change("baton.replies", of("kafka_correlationId", "plain/show/x/1"),
+                                                  headers=lambda headers: [("saga-outcome", b"failure"), *headers]),
+     "the participant of show has not said that it is done"),
+    ("a byte of a state in Redis", redis(":saga:no", swap(b'"code":"NO"', b'"code":"ON"')), "saga:no: the state differs from the journal's: error"),
+    ("a number of a state in Redis", redis(":saga:sums", swap(b"19.99", b"19.990000000000002")), "saga:sums: the state differs"),
+    ("the sign of a zero in Redis", redis(":saga:sums", swap(b"-0.0", b"0.0")), "saga:sums: the state differs"),
+    ("the head line of a state in Redis", redis(":saga:no", swap(b" compensated ", b" running ")), "saga:no: its first line is"),
+    ("a state cut short in Redis", redis(":saga:no", lambda value: value[:-1]), "saga:no: the state differs from the journal's: not JSON"),
+    ("a saga missing in Redis", redis(":saga:no", None), "saga:no: missing"),
+    ("a ghost in Redis", ghost("saga:nobody", b"1 running 0 0 chain\n{}"), "saga:nobody: nothing in the journal says that it should be there"),
+    ("a ghost timer in Redis", ghost("timers", {"no": 1}), ":timers: nothing in the journal says that it should be there"),
+    ("an index entry missing", redis("index:chain:compensated", None), "index:chain:compensated: missing"),
+    ("an index entry of another time", redis("index:chain:compensated", lambda scores: {"no": 1}), "['no'] are other than the states say"),
+    ("a type missing", redis(":types", lambda names: set()), ":types: {"),
+    ("a view that lags", redis(":meta", lambda meta: {**meta, "w": "0"}), "shows seq 0, the journal ends at"),
+    ("a journal offset from the future", redis(":meta", lambda meta: {**meta, "jo": "99999"}), "jo 99999 is beyond the last record"),
+    ("a rebuild that never ended", redis(":meta", lambda meta: {**meta, "token": "t"}), "is being rebuilt"),
+    ("a state record that lies", change("baton.state", keyed(b"no"), value=swap(b'"NO"', b'"ON"')), "saga no: not its state at seq"),
+    ("a state record of another time", change("baton.state", keyed(b"no"), headers=[("baton-seq", b"1")]), "saga no: not its state at seq 1"),
+    ("a state lost before the checkpoint", drop("baton.state", keyed(b"plain")), "and the state topic has not got it"),
+    ("a state of nobody", change("baton.state", keyed(b"no"), key=b"nobody"), "the journal of this partition does not know it"),
+]
+
+
+def main():
+    failed = []
+    wrong, case = checker.findings(copy.deepcopy(RECORDING))
+    if wrong:
+        failed.append(f"a run that is right: found {wrong}")
+    idle = {check.__name__ for check in checker.CHECKS}
+    for what, damage, words in ROWS:
+        evidence = copy.deepcopy(RECORDING)
+        damage(evidence)
+        found, case = checker.findings(evidence)
+        idle -= {check.__name__ for check in checker.CHECKS if next(check(case), None)}
+        if not any(words in finding for finding in found):
+            failed.append(f"{what}: not found; found instead: {found[:3]}")
+    if idle:
+        failed.append(f"no row makes these speak: {sorted(idle)}")
+    for key, hashed in ((b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536),
+                        (b"a-little-bit-longer-string", -1486304829), (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971)):
+        if checker.murmur2(key) != hashed & 0x7fffffff:
+            failed.append(f"murmur2 of {key}")
+    print(f"{len(ROWS)} damages, {len(failed)} failures")
+    if failed:
+        raise SystemExit("FAILED:\n" + "\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()
