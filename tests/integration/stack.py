@@ -176,9 +176,10 @@ class Baton:
         """Sagas in the view."""
         keys = [f"{self.prefix}baton:{{{partition}}}" for partition in range(self.partitions)]
         redis = checker.Redis(REDIS)
-        types = redis(*[("SMEMBERS", key + ":types") for key in keys])
+        fields = redis(*[("HKEYS", key + ":meta") for key in keys])
         statuses = ("running", "compensating", "parked", *checker.ENDED)
-        asked = [("ZCARD", f"{key}:index:{kind.decode()}:{status}") for key, kinds in zip(keys, types) for kind in kinds for status in statuses]
+        asked = [("ZCARD", f"{key}:index:{name.decode()[len('type:'):]}:{status}") for key, names in zip(keys, fields)
+                 for name in names if name.startswith(b"type:") for status in statuses]
         return sum(redis(*asked)) if asked else 0
 
     def records(self, role):

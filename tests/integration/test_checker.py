@@ -121,7 +121,8 @@ def redis(part, value):
 
 def ghost(name, value):
     def damage(evidence):
-        evidence.redis[key_of(evidence, ":meta").replace("meta", name)] = value
+        meta = key_of(evidence, ":meta")
+        evidence.redis[meta.replace("meta", name)] = value(evidence.redis[meta]["gen"])
     return damage
 
 
@@ -200,11 +201,13 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("the head line of a state in Redis", redis(":saga:no", swap(b" compensated ", b" running ")), "saga:no: its first line is"),
     ("a state cut short in Redis", redis(":saga:no", lambda value: value[:-1]), "saga:no: the state differs from the journal's: not JSON"),
     ("a saga missing in Redis", redis(":saga:no", None), "saga:no: missing"),
-    ("a ghost in Redis", ghost("saga:nobody", b"1 running 0 0 chain\n{}"), "saga:nobody: nothing in the journal says that it should be there"),
-    ("a ghost timer in Redis", ghost("timers", {"no": 1}), ":timers: nothing in the journal says that it should be there"),
+    ("a ghost in Redis", ghost("saga:nobody", lambda gen: gen.encode() + b" 1 running 0 0 chain\n{}"), "saga:nobody: nothing in the journal says that it should be there"),
+    ("a ghost timer in Redis", ghost("timers", lambda gen: {"no": 1}), ":timers: nothing in the journal says that it should be there"),
     ("an index entry missing", redis("index:chain:compensated", None), "index:chain:compensated: missing"),
     ("an index entry of another time", redis("index:chain:compensated", lambda scores: {"no": 1}), "['no'] are other than the states say"),
-    ("a type missing", redis(":types", lambda names: set()), ":types: {"),
+    ("a type missing", redis(":meta", lambda meta: {name: value for name, value in meta.items() if not name.startswith("type:")}),
+     "is not named"),
+    ("a state of another generation", redis(":saga:no", lambda value: b"0" + value), "saga:no: its first line is"),
     ("a view that lags", redis(":meta", lambda meta: {**meta, "w": "0"}), "shows seq 0, the journal ends at"),
     ("a journal offset from the future", redis(":meta", lambda meta: {**meta, "jo": "99999"}), "jo 99999 is beyond the last record"),
     ("a rebuild that never ended", redis(":meta", lambda meta: {**meta, "token": "t"}), "is being rebuilt"),
