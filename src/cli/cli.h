@@ -14,26 +14,56 @@ enum exit_code {
 
 enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_JSONL };
 
+struct cli;
+
+struct cli_flag {
+    const char *name;  /* "--input", "-b" */
+    const char *value; /* "FILE"; NULL = takes none */
+    const char *what;
+};
+
+struct command {
+    const char *name;
+    int (*run)(struct cli *cli);
+    bool plain;                   /* needs no configuration */
+    const char *arguments;        /* "FILE..."; "" = none */
+    const char *what;
+    const struct cli_flag *flags; /* ended by a NULL name */
+    const char *more;             /* the end of its help; "" = nothing */
+};
+
 struct cli {
+    const struct command *command;
     struct config *config;
     enum output output;
     struct logger logger;
     struct kafka_options kafka; /* the configuration's, with our log */
-    char **args;                /* after the command's name, options of all commands taken out */
+    char **args;                /* after the command's name, options taken out as they are read */
     int args_len;
 };
 
+/* args.c */
 /** Take option `--name VALUE` or `--name=VALUE` out of the arguments: NULL if it is not there. Exits with usage if VALUE is missing. */
 const char *cli_option(struct cli *cli, const char *name);
 /** Take `--name` out. */
 bool cli_flag(struct cli *cli, const char *name);
-/** Exit with EXIT_USAGE unless exactly least..most arguments, none of them an option, are left. */
-void cli_expect(struct cli *cli, int least, int most, const char *usage);
+/** Take `--name [VALUE]` out: VALUE only if it is a whole number; `otherwise` if none stands there, -1 if the option is not there. */
+int64_t cli_option_number(struct cli *cli, const char *name, int64_t otherwise);
+/** Exit with EXIT_USAGE unless exactly least..most arguments are left, none of them an option ("--" ends the options). */
+void cli_expect(struct cli *cli, int least, int most);
+/** A whole number and nothing else, from least to most. */
+bool cli_number(const char *text, int64_t least, int64_t most, int64_t *ret_number);
+/** Say what is wrong with the command line, and how this command is called: EXIT_USAGE. */
+int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_help(const struct cli *cli);
+
+/* output.c */
 /** Say err on stderr; the exit code that goes with it. */
 int cli_fail(const struct baton_error *err);
-int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/** One JSON value: a line with jsonl, indented with json. */
-void cli_print_json(const struct cli *cli, const json_t *value);
+/** One JSON value on a line of its own. */
+void cli_print_json(const json_t *value);
+/** What a command found: in text form one call of print a row, with json one array, with jsonl one line a row. Takes rows over. */
+void cli_print_rows(const struct cli *cli, json_t *rows, void (*print)(const json_t *row));
 
 /* setup.c: what must be in Kafka before a worker can run */
 struct setup {
@@ -49,6 +79,21 @@ enum baton_err setup_command_topics(struct cli *cli, struct definition_store *st
                                     size_t *ret_created, struct baton_error *err);
 /** How many partitions this cluster has, by its journal. */
 enum baton_err setup_partitions(struct cli *cli, int32_t *ret_partitions, struct baton_error *err);
+
+/* check.c */
+struct checked; /* a definition's file, and what was found in it */
+/** Read, parse and check a file ("-" = standard input). NULL only if memory ran out. */
+struct checked *checked_file(const char *path);
+void checked_free(struct checked *checked);
+/** The definition; NULL if it is not one. Borrowed. */
+const json_t *checked_document(const struct checked *checked);
+/** For people, on stderr: file:line:column, the line, a caret. */
+void checked_show(const struct checked *checked);
+/** {"file","valid","name"?,"version"?,"findings":[{"level","line","column","pointer","text"}...]}; new reference. */
+json_t *checked_json(const struct checked *checked);
+/** The files that the arguments name, directories as their *.json in order of name; free the names and the list. BATON_E_INVALID. */
+enum baton_err checked_expand(char *const *args, int args_len, char ***ret_files, size_t *ret_len, struct baton_error *err);
+void checked_files_free(char **files, size_t len);
 
 /* deploy.c */
 /** Read, check and publish one definition. `said` is what happened: "deployed", "unchanged". */

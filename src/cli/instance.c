@@ -19,6 +19,7 @@ enum baton_err instance_name(const char *given, char *ret_name, size_t size, str
 {
     char host[128] = "", folder[256];
     const char *runtime = getenv("XDG_RUNTIME_DIR");
+    struct stat about;
 
     if (given != NULL) {
         if (strlen(given) == 0 || strlen(given) >= size || strspn(given, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != strlen(given))
@@ -33,6 +34,9 @@ enum baton_err instance_name(const char *given, char *ret_name, size_t size, str
         (void)snprintf(folder, sizeof folder, "/tmp/baton-%u", (unsigned)getuid());
     if (mkdir(folder, 0700) != 0 && errno != EEXIST)
         return baton_fail(err, BATON_E_INVALID, "%s: %s; name the worker with --instance", folder, strerror(errno));
+    if (lstat(folder, &about) != 0 || !S_ISDIR(about.st_mode) || about.st_uid != getuid() || (about.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return baton_fail(err, BATON_E_INVALID, "%s must be a directory that only its owner, this user, can write to; name the worker with "
+                          "--instance", folder);
     for (int slot = 0; slot < SLOTS_MAX; slot++) {
         char path[300];
         int fd = -1;

@@ -1,36 +1,59 @@
 /*
- * main.c -- the command line: options of all commands, the table of commands, exit codes.
+ * main.c -- the table of commands; from flags and environment to the configuration.
  *
- * Owns:     flag over environment over file; what an error code means for a shell.
+ * Owns:     which flags there are; flag over environment over file.
  */
 #include "cli.h"
-#include <baton/json.h>
-#include <errno.h>
+#include <baton/definition.h>
+#include <assert.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define OVERRIDES_MAX 64
+#define PROPERTIES_MAX 64 /* -X of one call */
+#define OVERRIDES_MAX (PROPERTIES_MAX + 8)
 
-static const struct command {
-    const char *name;
-    int (*run)(struct cli *cli);
-    bool plain; /* needs no configuration */
-    const char *help;
-} commands[] = {
-    {"worker", command_worker, false, "[--definitions DIR] [--instance NAME] [--no-create]   run sagas until SIGTERM"},
-    {"topics", command_topics, false, "ensure [--service NAME]...   create what is missing"},
-    {"deploy", command_deploy, false, "FILE...   check and publish definitions"},
-    {"validate", command_validate, true, "FILE...   check definitions; exit 3 if one is wrong"},
-    {"definitions", command_definitions, false, "what is deployed"},
-    {"start", command_start, false, "TYPE [--id ID] [--input JSON|@FILE|-] [--wait [SECONDS]]   start a saga"},
-    {"status", command_status, false, "ID   where a saga is"},
-    {"history", command_history, false, "ID   what happened to it"},
-    {"list", command_list, false, "[--status STATUS] [--type TYPE] [--limit N]   the newest first"},
-    {"config", command_config, false, "every setting and where it comes from"},
-    {"version", command_version, true, "versions of Baton and its libraries"},
+static const struct cli_flag none[] = {{NULL, NULL, NULL}};
+static const struct cli_flag worker_flags[] = {
+    {"--definitions", "DIR", "publish the definitions (*.json) of this directory first"},
+    {"--instance", "NAME", "the worker's name; left out: hostname and the lowest free slot of this host"},
+    {"--no-create", NULL, "do not create missing topics"},
+    {NULL, NULL, NULL},
+};
+static const struct cli_flag topics_flags[] = {
+    {"--service", "NAME", "also the command topic of this service; may be repeated"},
+    {NULL, NULL, NULL},
+};
+static const struct cli_flag start_flags[] = {
+    {"--id", "ID", "the saga's id: 1 to 128 of A-Za-z0-9._:-; left out: a random one"},
+    {"--input", "JSON|@FILE|-", "a JSON object, from here, a file or standard input; left out: {}"},
+    {"--wait", "[SECONDS]", "until the saga ends or parks; left out: 30"},
+    {NULL, NULL, NULL},
+};
+static const struct cli_flag list_flags[] = {
+    {"--status", "STATUS", "running, compensating, completed, compensated, parked, cancelled or terminated"},
+    {"--type", "TYPE", "of this definition"},
+    {"--limit", "N", "at most so many; left out: 20"},
+    {NULL, NULL, NULL},
+};
+
+static const struct command commands[] = {
+    {"worker", command_worker, false, "", "run sagas until SIGTERM", worker_flags,
+     "SIGTERM or SIGINT finishes what is open and ends with 0; a second one ends at once."},
+    {"topics", command_topics, false, "ensure", "create the topics that are missing, check those that are there", topics_flags, ""},
+    {"deploy", command_deploy, false, "FILE|DIR...", "check and publish definitions", none,
+     "All are checked before the first is published. Exit codes: 3 if one is wrong, 6 if a version exists with other content."},
+    {"validate", command_validate, true, "FILE|DIR|-...", "check definitions", none, "Exit codes: 0 all are valid, 3 one is not."},
+    {"definitions", command_definitions, false, "", "what is deployed", none, ""},
+    {"start", command_start, false, "TYPE", "start a saga", start_flags,
+     "Exit codes with --wait: 0 completed, 7 not ended in time, 10 compensated, 11 parked, 12 cancelled or terminated."},
+    {"status", command_status, false, "ID", "where a saga is", none, ""},
+    {"history", command_history, false, "ID", "what happened to a saga", none, ""},
+    {"list", command_list, false, "", "sagas, the last changed first", list_flags, ""},
+    {"config", command_config, false, "", "every setting and where it comes from", none, ""},
+    {"version", command_version, true, "", "versions of Baton and its libraries", none, ""},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -38,114 +61,8 @@ static void help(FILE *out)
 {
     (void)fputs("baton -- a saga orchestrator over Kafka and Redis\n\nusage: baton COMMAND [ARGUMENTS] [OPTIONS]\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
-        (void)fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);
-    (void)fputs("\noptions of all commands:\n"
-                "  -b, --brokers HOST:PORT,...   Kafka (BATON_BROKERS; kafka.bootstrap.servers)\n"
-                "      --redis URL               Redis (BATON_REDIS; redis.url)\n"
-                "  -c, --config FILE             configuration (BATON_CONFIG)\n"
-                "  -X property=value             a librdkafka property\n"
-                "  -o text|json|jsonl            form of the output\n"
-                "  -h, --help\n", out);
-}
-
-int cli_usage(const char *format, ...)
-{
-    va_list args;
-
-    (void)fputs("usage: ", stderr);
-    va_start(args, format);
-    (void)vfprintf(stderr, format, args);
-    va_end(args);
-    (void)fputs("\n(baton --help lists all commands)\n", stderr);
-    return EXIT_USAGE;
-}
-
-int cli_fail(const struct baton_error *err)
-{
-    (void)fprintf(stderr, "error: %s\n", err->text);
-    switch (err->code) {
-    case BATON_E_INVALID:
-    case BATON_E_POISON:
-        return EXIT_INVALID;
-    case BATON_E_NOT_FOUND:
-        return EXIT_MISSING;
-    case BATON_E_CONFLICT:
-        return EXIT_CONFLICT;
-    case BATON_E_RETRY:
-        return EXIT_UNREACHABLE;
-    case BATON_OK:
-    case BATON_E_STALE:
-    case BATON_E_ABORT:
-    case BATON_E_FATAL:
-    case BATON_E_NOMEM:
-        break;
-    }
-    return EXIT_UNEXPECTED;
-}
-
-static void take_out(struct cli *cli, int at, int count)
-{
-    memmove(cli->args + at, cli->args + at + count, (size_t)(cli->args_len - at - count) * sizeof *cli->args);
-    cli->args_len -= count;
-}
-
-const char *cli_option(struct cli *cli, const char *name)
-{
-    size_t len = strlen(name);
-
-    for (int i = 0; i < cli->args_len; i++) {
-        const char *value = NULL;
-
-        if (strcmp(cli->args[i], "--") == 0)
-            return NULL;
-        if (strncmp(cli->args[i], name, len) == 0 && cli->args[i][len] == '=') {
-            value = cli->args[i] + len + 1;
-            take_out(cli, i, 1);
-            return value;
-        }
-        if (strcmp(cli->args[i], name) == 0) {
-            if (i + 1 >= cli->args_len)
-                exit(cli_usage("%s needs a value", name));
-            value = cli->args[i + 1];
-            take_out(cli, i, 2);
-            return value;
-        }
-    }
-    return NULL;
-}
-
-bool cli_flag(struct cli *cli, const char *name)
-{
-    for (int i = 0; i < cli->args_len; i++) {
-        if (strcmp(cli->args[i], name) == 0) {
-            take_out(cli, i, 1);
-            return true;
-        }
-    }
-    return false;
-}
-
-void cli_expect(struct cli *cli, int least, int most, const char *usage)
-{
-    for (int i = 0; i < cli->args_len; i++) {
-        if (cli->args[i][0] == '-' && cli->args[i][1] != '\0') {
-            (void)fprintf(stderr, "error: unknown option \"%s\"\n", cli->args[i]);
-            exit(cli_usage("%s", usage));
-        }
-    }
-    if (cli->args_len < least || cli->args_len > most)
-        exit(cli_usage("%s", usage));
-}
-
-void cli_print_json(const struct cli *cli, const json_t *value)
-{
-    struct buffer text = {0};
-
-    (void)cli;
-    json_write(&text, value);
-    if (!text.failed)
-        (void)printf("%.*s\n", (int)text.len, text.data);
-    buffer_free(&text);
+        (void)fprintf(out, "  %-12s %-16s %s\n", commands[i].name, commands[i].arguments, commands[i].what);
+    (void)fputs("\n(baton COMMAND --help says more)\n", out);
 }
 
 /* --- configuration --- */
@@ -159,9 +76,16 @@ static void override(struct overrides *overrides, const char *path, const char *
 {
     if (value == NULL)
         return;
-    if (overrides->len == OVERRIDES_MAX)
-        exit(cli_usage("more than %d overrides", OVERRIDES_MAX));
+    assert(overrides->len < OVERRIDES_MAX);
     overrides->items[overrides->len++] = (struct config_override){.path = path, .value = value, .origin = origin};
+}
+
+/* A variable that is set to nothing counts as not set. */
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
 static const char *either(struct cli *cli, const char *name, const char *other)
@@ -191,27 +115,27 @@ static enum baton_err configure(struct cli *cli, struct baton_error *err)
 {
     struct overrides overrides = {.len = 0};
     const char *file = either(cli, "--config", "-c"), *property = NULL;
-    char *names[OVERRIDES_MAX];
+    char *names[PROPERTIES_MAX];
     size_t names_len = 0;
     enum baton_err rc = BATON_OK;
 
     if (file == NULL)
-        file = getenv("BATON_CONFIG");
-    override(&overrides, "kafka.bootstrap.servers", getenv("BATON_BROKERS"), "environment BATON_BROKERS");
-    override(&overrides, "redis.url", getenv("BATON_REDIS"), "environment BATON_REDIS");
-    override(&overrides, "topics.prefix", getenv("BATON_TOPIC_PREFIX"), "environment BATON_TOPIC_PREFIX");
+        file = environment("BATON_CONFIG");
+    override(&overrides, "kafka.bootstrap.servers", environment("BATON_BROKERS"), "environment BATON_BROKERS");
+    override(&overrides, "redis.url", environment("BATON_REDIS"), "environment BATON_REDIS");
+    override(&overrides, "topics.prefix", environment("BATON_TOPIC_PREFIX"), "environment BATON_TOPIC_PREFIX");
     override(&overrides, "kafka.bootstrap.servers", either(cli, "--brokers", "-b"), "flag --brokers");
     override(&overrides, "redis.url", cli_option(cli, "--redis"), "flag --redis");
     while ((property = cli_option(cli, "-X")) != NULL) {
         const char *equals = strchr(property, '=');
 
-        if (equals == NULL || equals == property || names_len == OVERRIDES_MAX)
-            exit(cli_usage("-X property=value"));
+        if (equals == NULL || equals == property || names_len == PROPERTIES_MAX)
+            exit(cli_usage(cli, "-X \"%s\": PROPERTY=VALUE expected, at most %d times", property, PROPERTIES_MAX));
         if (asprintf(&names[names_len], "kafka.%.*s", (int)(equals - property), property) < 0)
             return baton_fail(err, BATON_E_NOMEM, "out of memory");
         override(&overrides, names[names_len++], equals + 1, "flag -X");
     }
-    rc = config_load(file != NULL && file[0] != '\0' ? file : NULL, overrides.items, overrides.len, &cli->config, err);
+    rc = config_load(file, overrides.items, overrides.len, &cli->config, err);
     for (size_t i = 0; i < names_len; i++)
         free(names[i]);
     if (rc != BATON_OK)
@@ -224,33 +148,60 @@ static enum baton_err configure(struct cli *cli, struct baton_error *err)
     return BATON_OK;
 }
 
+static void print_setting(const json_t *row)
+{
+    const char *value = json_string_value(json_object_get(row, "value"));
+
+    (void)printf("%-28s %-32s %s\n", json_string_value(json_object_get(row, "path")), value != NULL ? value : "-",
+                 json_string_value(json_object_get(row, "origin")));
+}
+
 int command_config(struct cli *cli)
 {
-    json_t *rows = config_dump(cli->config), *row = NULL;
-    size_t i = 0;
+    struct redis_reader *reader = NULL;
+    struct baton_error err = {0};
 
-    cli_expect(cli, 0, 0, "baton config");
-    if (cli->output == OUTPUT_JSON)
-        cli_print_json(cli, rows);
-    else
-        json_array_foreach(rows, i, row) {
-            const char *value = json_string_value(json_object_get(row, "value"));
-
-            if (cli->output == OUTPUT_JSONL)
-                cli_print_json(cli, row);
-            else
-                (void)printf("%-28s %-32s %s\n", json_string_value(json_object_get(row, "path")), value != NULL ? value : "-",
-                             json_string_value(json_object_get(row, "origin")));
-        }
-    json_decref(rows);
+    cli_expect(cli, 0, 0);
+    if (redis_reader_open(config_redis(cli->config), &reader, &err) != BATON_OK) /* connects to nothing, but reads what it would need */
+        return cli_fail(&err);
+    redis_reader_close(reader);
+    cli_print_rows(cli, config_dump(cli->config), print_setting);
     return EXIT_OK;
+}
+
+/* -o text|json|jsonl; exits with usage if it is another. */
+static enum output output_form(struct cli *cli)
+{
+    static const char *const names[] = {"text", "json", "jsonl"};
+    const char *form = either(cli, "-o", "--output");
+
+    for (int i = 0; form != NULL && i < 3; i++) {
+        if (strcmp(form, names[i]) == 0)
+            return (enum output)i;
+    }
+    if (form != NULL)
+        exit(cli_usage(cli, "-o \"%s\": text, json or jsonl expected", form));
+    return OUTPUT_TEXT;
+}
+
+static const struct command *command_named(const struct cli *cli, const char *name)
+{
+    const char *names[COMMANDS], *near = NULL;
+
+    for (size_t i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(name, names[i]) == 0)
+            return &commands[i];
+    }
+    near = nearest_name(name, names, COMMANDS);
+    if (near != NULL)
+        exit(cli_usage(cli, "unknown command \"%s\"; did you mean \"%s\"?", name, near));
+    exit(cli_usage(cli, "unknown command \"%s\"", name));
 }
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {.logger = {.level = LOG_LEVEL_INFO, .fd = 2}};
-    const struct command *command = NULL;
-    const char *names[COMMANDS], *near = NULL, *form = NULL;
+    struct cli cli = {.logger = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO}};
     struct baton_error err = {0};
     int code = 0;
 
@@ -259,32 +210,19 @@ int main(int argc, char **argv)
         help(argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : EXIT_OK;
     }
-    for (size_t i = 0; i < COMMANDS; i++) {
-        names[i] = commands[i].name;
-        if (strcmp(argv[1], names[i]) == 0)
-            command = &commands[i];
-    }
-    if (command == NULL) {
-        near = nearest_name(argv[1], names, COMMANDS);
-        (void)fprintf(stderr, "error: unknown command \"%s\"%s%s%s\n", argv[1], near != NULL ? "; did you mean \"" : "",
-                      near != NULL ? near : "", near != NULL ? "\"?" : "");
-        return cli_usage("baton COMMAND [ARGUMENTS] [OPTIONS]");
-    }
+    cli.command = command_named(&cli, strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
     cli.args = argv + 2;
     cli.args_len = argc - 2;
     if (cli_flag(&cli, "--help") || cli_flag(&cli, "-h")) {
-        (void)printf("usage: baton %s %s\n", command->name, command->help);
+        cli_help(&cli);
         return EXIT_OK;
     }
-    form = either(&cli, "-o", "--output");
-    if (form != NULL && strcmp(form, "text") != 0 && strcmp(form, "json") != 0 && strcmp(form, "jsonl") != 0)
-        return cli_usage("-o text|json|jsonl");
-    cli.output = form == NULL || strcmp(form, "text") == 0 ? OUTPUT_TEXT : strcmp(form, "json") == 0 ? OUTPUT_JSON : OUTPUT_JSONL;
-    if (!command->plain && configure(&cli, &err) != BATON_OK)
+    cli.output = output_form(&cli);
+    if (!cli.command->plain && configure(&cli, &err) != BATON_OK)
         return cli_fail(&err);
-    code = command->run(&cli);
+    code = cli.command->run(&cli);
     config_free(cli.config);
-    if (fflush(stdout) != 0 && code == EXIT_OK)
+    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && code == EXIT_OK)
         code = EXIT_UNEXPECTED;
     return code;
 }

@@ -18,14 +18,13 @@
 #define LIST_STANDARD 20
 #define LIST_MAX 10000
 
-static enum baton_err read_state(struct cli *cli, struct redis_reader *reader, int32_t partitions, const char *id, json_t **ret_doc,
+static enum baton_err read_state(struct redis_reader *reader, int32_t partitions, const char *id, json_t **ret_doc,
                                  struct baton_error *err)
 {
     char *text = NULL;
     int32_t partition = wire_partition_of(id, strlen(id), partitions);
     enum baton_err rc = redis_reader_state(reader, partition, id, &text, err);
 
-    (void)cli;
     if (rc == BATON_OK)
         rc = json_parse(text, strlen(text), &wire_own_limits, ret_doc, err);
     free(text);
@@ -45,7 +44,7 @@ static enum baton_err find_saga(struct cli *cli, const char *id, json_t **ret_do
     if (rc == BATON_OK)
         rc = redis_reader_open(config_redis(cli->config), &reader, err);
     if (rc == BATON_OK)
-        rc = read_state(cli, reader, partitions, id, ret_doc, err);
+        rc = read_state(reader, partitions, id, ret_doc, err);
     redis_reader_close(reader);
     return rc;
 }
@@ -77,8 +76,8 @@ static void print_saga(const json_t *doc)
 
     (void)printf("%s  %s version %" JSON_INTEGER_FORMAT "  %s  (seq %" JSON_INTEGER_FORMAT ")\n", text_at(doc, "id"), text_at(doc, "definition"),
                  json_integer_value(json_object_get(doc, "version")), text_at(doc, "status"), json_integer_value(json_object_get(doc, "seq")));
-    if (json_is_string(json_object_get(doc, "parked")))
-        (void)printf("  parked: %s\n", text_at(doc, "parked"));
+    if (json_is_object(json_object_get(doc, "parked")))
+        (void)printf("  parked: %s\n", text_at(json_object_get(doc, "parked"), "reason"));
     print_member(doc, "error", "  error:  ");
     json_object_foreach(json_object_get(doc, "steps"), name, step) {
         (void)printf("  %-20s %-22s attempts %" JSON_INTEGER_FORMAT "\n", name, text_at(step, "status"),
@@ -88,48 +87,95 @@ static void print_saga(const json_t *doc)
     print_member(doc, "output", "  output: ");
 }
 
+/* Members that a state leaves out when they are 0 or null, put back: a reader finds the same ones for every step. */
+static void fill_steps(json_t *doc)
+{
+    static const char *const nullable[] = {"output", "error"};
+    const char *name = NULL;
+    json_t *step = NULL;
+
+    json_object_foreach(json_object_get(doc, "steps"), name, step) {
+        if (json_object_get(step, "attempts") == NULL)
+            (void)json_object_set_new(step, "attempts", json_integer(0));
+        for (size_t i = 0; i < sizeof nullable / sizeof *nullable; i++) {
+            if (json_object_get(step, nullable[i]) == NULL)
+                (void)json_object_set_new(step, nullable[i], json_null());
+        }
+    }
+}
+
+static void show_saga(const struct cli *cli, json_t *doc)
+{
+    if (cli->output == OUTPUT_TEXT) {
+        print_saga(doc);
+    } else {
+        fill_steps(doc);
+        cli_print_json(doc);
+    }
+}
+
 int command_status(struct cli *cli)
 {
     struct baton_error err = {0};
     json_t *doc = NULL;
 
-    cli_expect(cli, 1, 1, "baton status ID");
+    cli_expect(cli, 1, 1);
     if (find_saga(cli, cli->args[0], &doc, &err) != BATON_OK)
         return cli_fail(&err);
-    if (cli->output == OUTPUT_TEXT)
-        print_saga(doc);
-    else
-        cli_print_json(cli, doc);
+    show_saga(cli, doc);
     json_decref(doc);
     return EXIT_OK;
+}
+
+static void print_entry(const json_t *row)
+{
+    json_int_t attempt = json_integer_value(json_object_get(row, "attempt"));
+    const char *step = json_string_value(json_object_get(row, "step"));
+
+    (void)printf("%s  %+9" JSON_INTEGER_FORMAT " ms  %s", text_at(row, "at"), json_integer_value(json_object_get(row, "afterMs")),
+                 text_at(row, "what"));
+    if (step != NULL)
+        (void)printf("  %s", step);
+    if (attempt > 0)
+        (void)printf(" #%" JSON_INTEGER_FORMAT, attempt);
+    (void)putchar('\n');
 }
 
 int command_history(struct cli *cli)
 {
     struct baton_error err = {0};
-    json_t *doc = NULL, *entry = NULL;
+    json_t *doc = NULL, *entry = NULL, *rows = NULL;
     size_t i = 0;
 
-    cli_expect(cli, 1, 1, "baton history ID");
+    cli_expect(cli, 1, 1);
     if (find_saga(cli, cli->args[0], &doc, &err) != BATON_OK)
         return cli_fail(&err);
-    if (cli->output == OUTPUT_JSON) {
-        cli_print_json(cli, json_object_get(doc, "history"));
-    } else {
-        if (json_integer_value(json_object_get(doc, "historyDropped")) > 0)
-            (void)fprintf(stderr, "the first %" JSON_INTEGER_FORMAT " entries are in the journal only\n",
-                          json_integer_value(json_object_get(doc, "historyDropped")));
-        json_array_foreach(json_object_get(doc, "history"), i, entry)
-            cli_print_json(cli, entry);
+    if (json_integer_value(json_object_get(doc, "historyDropped")) > 0)
+        (void)fprintf(stderr, "the first %" JSON_INTEGER_FORMAT " entries are in the journal only\n",
+                      json_integer_value(json_object_get(doc, "historyDropped")));
+    rows = json_array();
+    json_array_foreach(json_object_get(doc, "history"), i, entry) { /* [ms since the start, what, step or null, attempt or 0] */
+        json_int_t after = json_integer_value(json_array_get(entry, 0));
+        char at[32];
+
+        (void)wire_time_text(at, json_integer_value(json_object_get(doc, "startedAt")) + after);
+        (void)json_array_append_new(rows, json_pack("{s:s, s:I, s:O, s:O, s:O}", "at", at, "afterMs", after, "what", json_array_get(entry, 1),
+                                                    "step", json_array_get(entry, 2), "attempt", json_array_get(entry, 3)));
     }
+    cli_print_rows(cli, rows, print_entry);
     json_decref(doc);
     return EXIT_OK;
+}
+
+static void print_listed(const json_t *row)
+{
+    (void)printf("%s  %-13s %-20s %s\n", text_at(row, "updatedAt"), text_at(row, "status"), text_at(row, "definition"), text_at(row, "id"));
 }
 
 int command_list(struct cli *cli)
 {
     const char *status_text = cli_option(cli, "--status"), *type = cli_option(cli, "--type"), *limit_text = cli_option(cli, "--limit");
-    long limit = limit_text != NULL ? strtol(limit_text, NULL, 10) : LIST_STANDARD;
+    int64_t limit = LIST_STANDARD;
     struct redis_reader *reader = NULL;
     struct redis_listed *listed = NULL;
     struct baton_error err = {0};
@@ -140,40 +186,34 @@ int command_list(struct cli *cli)
     int code = EXIT_OK;
     enum baton_err rc = BATON_OK;
 
-    cli_expect(cli, 0, 0, "baton list [--status STATUS] [--type TYPE] [--limit N]");
+    cli_expect(cli, 0, 0);
     if (status_text != NULL && !saga_status_parse(status_text, &status))
-        return cli_usage("--status running|compensating|completed|compensated|parked|cancelled|terminated");
-    if (limit < 1 || limit > LIST_MAX)
-        return cli_usage("--limit 1..%d", LIST_MAX);
+        return cli_usage(cli, "--status \"%s\": running, compensating, completed, compensated, parked, cancelled or terminated expected",
+                         status_text);
+    if (limit_text != NULL && !cli_number(limit_text, 1, LIST_MAX, &limit))
+        return cli_usage(cli, "--limit \"%s\": 1 to %d expected", limit_text, LIST_MAX);
     if (type != NULL && !definition_name_valid(type, strlen(type)))
-        return cli_usage("--type: \"%s\" is not a definition's name", type);
+        return cli_usage(cli, "--type \"%s\" cannot be the name of a definition", type);
     listed = calloc((size_t)limit, sizeof *listed);
-    rows = json_array();
     rc = listed == NULL ? baton_fail(&err, BATON_E_NOMEM, "out of memory") : setup_partitions(cli, &partitions, &err);
     if (rc == BATON_OK)
         rc = redis_reader_open(config_redis(cli->config), &reader, &err);
     if (rc == BATON_OK)
         rc = redis_reader_list(reader, partitions, status_text != NULL ? (int)status : -1, type, listed, (size_t)limit, &n, &err);
-    if (rc != BATON_OK)
+    if (rc != BATON_OK) {
         code = cli_fail(&err);
-    for (size_t i = 0; rc == BATON_OK && i < n; i++) {
+        goto out;
+    }
+    rows = json_array();
+    for (size_t i = 0; i < n; i++) {
         char when[32];
-        json_t *row = NULL;
 
         (void)wire_time_text(when, listed[i].updated_ms);
-        if (cli->output == OUTPUT_TEXT) {
-            (void)printf("%s  %-13s %-20s %s\n", when, saga_status_name(listed[i].status), listed[i].type, listed[i].id);
-            continue;
-        }
-        row = json_pack("{s:s, s:s, s:s, s:s}", "id", listed[i].id, "definition", listed[i].type, "status",
-                        saga_status_name(listed[i].status), "updatedAt", when);
-        if (cli->output == OUTPUT_JSONL)
-            cli_print_json(cli, row);
-        (void)json_array_append_new(rows, row);
+        (void)json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s}", "id", listed[i].id, "definition", listed[i].type, "status",
+                                                    saga_status_name(listed[i].status), "updatedAt", when));
     }
-    if (rc == BATON_OK && cli->output == OUTPUT_JSON)
-        cli_print_json(cli, rows);
-    json_decref(rows);
+    cli_print_rows(cli, rows, print_listed);
+out:
     free(listed);
     redis_reader_close(reader);
     return code;
@@ -223,113 +263,144 @@ static const struct bus_input *start_topic(const struct config_topics *topics, c
     return open;
 }
 
-/* Until the saga ends or parks, or the time is over. */
-static int wait_for(struct cli *cli, const char *id, int64_t seconds)
-{
-    struct redis_reader *reader = NULL;
-    struct baton_error err = {0};
-    struct timespec start, now, step = {.tv_nsec = POLL_NS};
-    int32_t partitions = 0;
-    json_t *doc = NULL;
-    int code = EXIT_TIMED_OUT;
+struct waiting {
+    struct redis_reader *reader;
+    int32_t partitions;
+};
 
-    if (setup_partitions(cli, &partitions, &err) != BATON_OK ||
-        redis_reader_open(config_redis(cli->config), &reader, &err) != BATON_OK)
-        return cli_fail(&err);
+/* Before anything is sent: can the end be seen at all? */
+static enum baton_err waiting_begin(struct cli *cli, const char *id, struct waiting *waiting, struct baton_error *err)
+{
+    json_t *doc = NULL;
+    enum baton_err rc = setup_partitions(cli, &waiting->partitions, err);
+
+    if (rc == BATON_OK)
+        rc = redis_reader_open(config_redis(cli->config), &waiting->reader, err);
+    if (rc == BATON_OK)
+        rc = read_state(waiting->reader, waiting->partitions, id, &doc, err);
+    json_decref(doc);
+    return rc == BATON_E_NOT_FOUND ? BATON_OK : rc;
+}
+
+static int ended(enum saga_status status)
+{
+    switch (status) {
+    case SAGA_COMPLETED: return EXIT_OK;
+    case SAGA_COMPENSATED: return EXIT_COMPENSATED;
+    case SAGA_PARKED: return EXIT_PARKED;
+    case SAGA_CANCELLED:
+    case SAGA_TERMINATED: return EXIT_CANCELLED;
+    case SAGA_RUNNING:
+    case SAGA_COMPENSATING:
+    case SAGA_STATUS_COUNT: break;
+    }
+    return -1;
+}
+
+static int timed_out(const struct cli *cli, const char *id, int64_t seconds, enum baton_err rc, const struct baton_error *err)
+{
+    if (rc != BATON_OK && rc != BATON_E_NOT_FOUND)
+        return cli_fail(err);
+    if (rc == BATON_OK)
+        (void)fprintf(stderr, "saga %s has not ended within %" PRId64 " s; it goes on: baton status %s\n", id, seconds, id);
+    else
+        (void)fprintf(stderr, "saga %s has not begun within %" PRId64 " s: does a worker run, is the definition deployed (baton definitions)? "
+                      "A start that was refused lies in %s\n", id, seconds, config_topics(cli->config)->dlq);
+    return EXIT_TIMED_OUT;
+}
+
+/* Until the saga ends or parks, or the time is over. */
+static int wait_for(const struct cli *cli, const struct waiting *waiting, const char *id, int64_t seconds)
+{
+    struct timespec start, now, step = {.tv_nsec = POLL_NS};
+    struct baton_error err = {0};
+
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     for (;;) {
         enum saga_status status = SAGA_RUNNING;
-        enum baton_err rc = read_state(cli, reader, partitions, id, &doc, &err);
+        json_t *doc = NULL;
+        enum baton_err rc = read_state(waiting->reader, waiting->partitions, id, &doc, &err);
+        int code = rc == BATON_OK && saga_status_parse(text_at(doc, "status"), &status) ? ended(status) : -1;
 
-        if (rc == BATON_OK && saga_status_parse(text_at(doc, "status"), &status) && (saga_status_ended(status) || status == SAGA_PARKED)) {
-            code = status == SAGA_COMPLETED ? EXIT_OK
-                   : status == SAGA_COMPENSATED ? EXIT_COMPENSATED : status == SAGA_PARKED ? EXIT_PARKED : EXIT_CANCELLED;
-            if (cli->output == OUTPUT_TEXT)
-                print_saga(doc);
-            else
-                cli_print_json(cli, doc);
-            json_decref(doc);
-            break;
-        }
-        if (rc == BATON_OK)
-            json_decref(doc);
+        if (code >= 0)
+            show_saga(cli, doc);
+        json_decref(doc);
+        if (code >= 0)
+            return code;
         (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        if (now.tv_sec - start.tv_sec >= seconds) {
-            (void)fprintf(stderr, "saga %s has not ended within %" PRId64 " s; it goes on: baton status %s\n", id, seconds, id);
-            break;
-        }
+        if (now.tv_sec - start.tv_sec >= seconds)
+            return timed_out(cli, id, seconds, rc, &err);
         (void)nanosleep(&step, NULL);
     }
-    redis_reader_close(reader);
-    return code;
+}
+
+static enum baton_err send_start(struct cli *cli, const char *type, const char *id, const char *input, size_t input_len, struct baton_error *err)
+{
+    const struct bus_input *topic = start_topic(config_topics(cli->config), type);
+    const struct bus_header headers[] = {{"saga-type", type, strlen(type)}, {"content-type", "application/json", 16}};
+    const struct bus_record record = {.topic = topic->topic, .partition = -1, .key = id, .key_len = strlen(id), .value = input,
+                                      .value_len = input_len, .headers = headers, .headers_len = 2};
+    struct kafka_sender *sender = NULL;
+    int32_t partitions = 0;
+    enum baton_err rc = kafka_topics_describe(&cli->kafka, &topic->topic, 1, &partitions, NULL, err);
+
+    if (rc == BATON_OK && partitions < 1)
+        rc = baton_fail(err, BATON_E_NOT_FOUND, "topic %s does not exist; run \"baton topics ensure\", or a worker", topic->topic);
+    if (rc == BATON_OK)
+        rc = kafka_sender_open(&cli->kafka, &sender, err);
+    if (rc == BATON_OK)
+        rc = kafka_sender_send(sender, &record, NULL, NULL, err);
+    kafka_sender_close(sender);
+    return rc;
+}
+
+static enum baton_err random_id(char out[33], struct baton_error *err)
+{
+    uint64_t random[2] = {0};
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return baton_fail(err, BATON_E_FATAL, "the system gives no random bytes");
+    (void)snprintf(out, 33, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+    return BATON_OK;
 }
 
 int command_start(struct cli *cli)
 {
     const char *id = cli_option(cli, "--id"), *given = cli_option(cli, "--input"), *type = NULL;
-    int64_t seconds = -1;
-    struct kafka_sender *sender = NULL;
+    int64_t seconds = cli_option_number(cli, "--wait", WAIT_STANDARD_S);
+    struct waiting waiting = {.reader = NULL};
     struct baton_error err = {0};
     char made[33], *input = NULL;
     size_t input_len = 0;
-    const struct bus_input *topic = NULL;
     enum baton_err rc = BATON_OK;
+    int code = EXIT_OK;
 
-    for (int i = 0; i < cli->args_len; i++) { /* --wait takes a number or nothing */
-        char *end = NULL;
-
-        if (strncmp(cli->args[i], "--wait=", 7) == 0) {
-            seconds = strtoll(cli->args[i] + 7, &end, 10);
-            if (*end != '\0' || seconds < 0)
-                return cli_usage("--wait [SECONDS]");
-            cli->args[i] = (char[]){"--wait"};
-        } else if (strcmp(cli->args[i], "--wait") == 0 && seconds < 0) {
-            seconds = WAIT_STANDARD_S;
-            if (i + 1 < cli->args_len && cli->args[i + 1][0] >= '0' && cli->args[i + 1][0] <= '9' &&
-                (seconds = strtoll(cli->args[i + 1], &end, 10)) >= 0 && *end == '\0' && cli->args_len > 2) {
-                memmove(cli->args + i + 1, cli->args + i + 2, (size_t)(cli->args_len - i - 2) * sizeof *cli->args);
-                cli->args_len--;
-            }
-        }
-        if (strcmp(cli->args[i], "--wait") == 0) {
-            (void)cli_flag(cli, "--wait");
-            i--;
-        }
-    }
-    cli_expect(cli, 1, 1, "baton start TYPE [--id ID] [--input JSON|@FILE|-] [--wait [SECONDS]]");
+    cli_expect(cli, 1, 1);
     type = cli->args[0];
     if (!definition_name_valid(type, strlen(type)))
-        return cli_usage("\"%s\" is not a definition's name", type);
-    if (id == NULL) {
-        uint64_t random[2] = {0};
-
-        if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-            return EXIT_UNEXPECTED;
-        (void)snprintf(made, sizeof made, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
-        id = made;
-    }
-    if (!saga_id_valid(id, strlen(id)))
-        return cli_usage("--id \"%s\" must be 1 to %d of A-Za-z0-9._:-", id, SAGA_ID_MAX);
-    rc = read_input(given, &input, &input_len, &err);
-    topic = start_topic(config_topics(cli->config), type);
+        return cli_usage(cli, "\"%s\" cannot be the name of a definition: a-z, 0-9 and '-' expected", type);
+    if (id != NULL && !saga_id_valid(id, strlen(id)))
+        return cli_usage(cli, "--id \"%s\": 1 to %d of A-Za-z0-9._:- expected", id, SAGA_ID_MAX);
+    if (id == NULL)
+        rc = random_id(made, &err);
+    id = id != NULL ? id : made;
     if (rc == BATON_OK)
-        rc = kafka_sender_open(&cli->kafka, &sender, &err);
-    if (rc == BATON_OK) {
-        const struct bus_header headers[] = {{"saga-type", type, strlen(type)}, {"content-type", "application/json", 16}};
-        const struct bus_record record = {.topic = topic->topic, .partition = -1, .key = id, .key_len = strlen(id), .value = input,
-                                          .value_len = input_len, .headers = headers, .headers_len = 2};
-
-        rc = kafka_sender_send(sender, &record, NULL, NULL, &err);
-    }
-    kafka_sender_close(sender);
+        rc = read_input(given, &input, &input_len, &err);
+    if (rc == BATON_OK && seconds >= 0)
+        rc = waiting_begin(cli, id, &waiting, &err);
+    if (rc == BATON_OK)
+        rc = send_start(cli, type, id, input, input_len, &err);
     free(input);
-    if (rc != BATON_OK)
-        return cli_fail(&err);
-    if (seconds >= 0)
-        return wait_for(cli, id, seconds);
-    if (cli->output == OUTPUT_TEXT)
+    if (rc != BATON_OK) {
+        code = cli_fail(&err);
+    } else if (seconds >= 0) {
+        (void)fprintf(stderr, "started %s\n", id);
+        code = wait_for(cli, &waiting, id, seconds);
+    } else if (cli->output == OUTPUT_TEXT) {
         (void)printf("%s\n", id);
-    else
+    } else {
         (void)printf("{\"id\":\"%s\",\"definition\":\"%s\"}\n", id, type);
-    return EXIT_OK;
+    }
+    redis_reader_close(waiting.reader);
+    return code;
 }

@@ -6,7 +6,7 @@
 
 int command_version(struct cli *cli)
 {
-    cli_expect(cli, 0, 0, "baton version");
+    cli_expect(cli, 0, 0);
     if (cli->output == OUTPUT_TEXT)
         (void)printf("baton %s\nlibrdkafka %s\njansson %s\n", BATON_VERSION, kafka_library_version(), jansson_version_str());
     else

@@ -97,7 +97,7 @@ int command_worker(struct cli *cli)
     enum baton_err rc = BATON_OK;
     int code = EXIT_OK;
 
-    cli_expect(cli, 0, 0, "baton worker [--definitions DIR] [--instance NAME] [--no-create]");
+    cli_expect(cli, 0, 0);
     if (wiring == NULL)
         return EXIT_UNEXPECTED;
     (void)sigemptyset(&signals);
@@ -183,12 +183,12 @@ int command_topics(struct cli *cli)
 
     while (services_len < SERVICES_MAX && (service = cli_option(cli, "--service")) != NULL) {
         if (!service_name_valid(service, strlen(service)))
-            return cli_usage("--service \"%s\" is not a service name", service);
+            return cli_usage(cli, "--service \"%s\": 1 to 200 of A-Za-z0-9._- expected", service);
         services[services_len++] = service;
     }
-    cli_expect(cli, 1, 1, "baton topics ensure [--service NAME]...");
+    cli_expect(cli, 1, 1);
     if (strcmp(cli->args[0], "ensure") != 0)
-        return cli_usage("baton topics ensure [--service NAME]...");
+        return cli_usage(cli, "\"%s\": only \"ensure\" can be done with topics", cli->args[0]);
     rc = setup_run(cli, true, &created, &setup, &err);
     if (rc == BATON_OK)
         rc = setup_command_topics(cli, setup.store, services, services_len, &more, &err);

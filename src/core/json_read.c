@@ -89,6 +89,8 @@ enum baton_err json_parse(const char *text, size_t len, const struct json_limits
         return baton_fail(err, BATON_E_INVALID, "line 1 column 1: %zu bytes, the limit is %zu", len, limits->bytes_max);
     if (text == NULL || len == 0)
         return baton_fail(err, BATON_E_INVALID, "line 1 column 1: empty, JSON expected");
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        return baton_fail(err, BATON_E_INVALID, "line 1 column 1: a byte order mark; JSON is UTF-8 without one");
     rc = check_bounds(text, len, limits, err);
     if (rc != BATON_OK)
         return rc;

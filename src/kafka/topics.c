@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define ASK_MS 10000
+#define ASK_REFUSED_MS 3000
 #define CREATE_MS 30000
 #define CLUSTER_ID_SIZE 64
 
@@ -36,13 +37,26 @@ static const struct rd_kafka_metadata_topic *topic_in(const struct rd_kafka_meta
     return NULL;
 }
 
-/* Of all topics: asking for one by name may create it. */
-static enum baton_err ask(rd_kafka_t *handle, const struct rd_kafka_metadata **ret_metadata, struct baton_error *err)
+static const char *brokers(const struct kafka_options *options)
 {
-    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 1, NULL, ret_metadata, ASK_MS);
+    for (size_t i = options->common_len; i > 0; i--) {
+        if (strcmp(options->common[i - 1].name, "bootstrap.servers") == 0)
+            return options->common[i - 1].value;
+    }
+    return "the brokers";
+}
 
+/* Of all topics: asking for one by name may create it. A broker that refuses connections is not waited for as long as a silent one. */
+static enum baton_err ask(rd_kafka_t *handle, const struct client *client, const struct rd_kafka_metadata **ret_metadata,
+                          struct baton_error *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 1, NULL, ret_metadata, ASK_REFUSED_MS);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && !atomic_load(&client->disconnected))
+        code = rd_kafka_metadata(handle, 1, NULL, ret_metadata, ASK_MS - ASK_REFUSED_MS);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return baton_fail(err, BATON_E_RETRY, "topics: %s; is bootstrap.servers right, and the broker up?", rd_kafka_err2str(code));
+        return baton_fail(err, BATON_E_RETRY, "kafka at %s: %s; is bootstrap.servers right, and the broker up?", brokers(client->options),
+                          rd_kafka_err2str(code));
     return BATON_OK;
 }
 
@@ -120,14 +134,14 @@ static enum baton_err request(rd_kafka_t *handle, rd_kafka_NewTopic_t **topics, 
     return rc;
 }
 
-static enum baton_err await_usable(rd_kafka_t *handle, const struct kafka_topic_spec *specs, size_t n, struct baton_error *err)
+static enum baton_err await_usable(rd_kafka_t *handle, const struct client *client, const struct kafka_topic_spec *specs, size_t n, struct baton_error *err)
 {
     int64_t until = now_ms() + CREATE_MS;
     struct timespec step = {.tv_nsec = 20 * 1000000};
 
     for (;;) {
         const struct rd_kafka_metadata *metadata = NULL;
-        enum baton_err rc = ask(handle, &metadata, err);
+        enum baton_err rc = ask(handle, client, &metadata, err);
         size_t missing = n;
 
         if (rc != BATON_OK)
@@ -146,11 +160,11 @@ static enum baton_err await_usable(rd_kafka_t *handle, const struct kafka_topic_
 }
 
 /* What is not there yet, as new topics; *ret_n of them. */
-static enum baton_err list_missing(rd_kafka_t *handle, const struct kafka_topic_spec *specs, size_t n, rd_kafka_NewTopic_t **topics,
+static enum baton_err list_missing(rd_kafka_t *handle, const struct client *client, const struct kafka_topic_spec *specs, size_t n, rd_kafka_NewTopic_t **topics,
                                    size_t *ret_n, struct baton_error *err)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    enum baton_err rc = ask(handle, &metadata, err);
+    enum baton_err rc = ask(handle, client, &metadata, err);
 
     for (size_t i = 0; i < n && rc == BATON_OK; i++) {
         if (topic_in(metadata, specs[i].name) != NULL)
@@ -173,11 +187,11 @@ enum baton_err kafka_topics_create(const struct kafka_options *options, const st
     enum baton_err rc = topics == NULL ? baton_fail(err, BATON_E_NOMEM, "out of memory") : open_admin(options, &client, &handle, err);
 
     if (rc == BATON_OK)
-        rc = list_missing(handle, specs, n, topics, &missing, err);
+        rc = list_missing(handle, &client, specs, n, topics, &missing, err);
     if (rc == BATON_OK && missing > 0)
         rc = request(handle, topics, missing, &done, err);
     if (rc == BATON_OK)
-        rc = await_usable(handle, specs, n, err);
+        rc = await_usable(handle, &client, specs, n, err);
     if (rc == BATON_OK && ret_created != NULL)
         *ret_created = done;
     if (topics != NULL)
@@ -198,7 +212,7 @@ enum baton_err kafka_topics_describe(const struct kafka_options *options, const 
     enum baton_err rc = open_admin(options, &client, &handle, err);
 
     if (rc == BATON_OK)
-        rc = ask(handle, &metadata, err);
+        rc = ask(handle, &client, &metadata, err);
     if (rc != BATON_OK)
         goto out;
     if (ret_cluster_id != NULL) {

@@ -1,0 +1,241 @@
+/*
+ * check.c -- definition files: which ones are meant, what is in them, what is wrong with them.
+ *
+ * Owns:     how findings are shown: file:line:column, the line, a caret.
+ * Tests:    tests/cli/test_commands.py
+ */
+#include "cli.h"
+#include <baton/json.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define STANDARD_INPUT "<stdin>"
+
+struct checked {
+    const char *name; /* for people; borrowed */
+    char *text;
+    size_t len;
+    json_t *document;         /* NULL = not JSON */
+    bool valid;               /* a definition */
+    struct baton_error error; /* why there is no document, or no memory; without place */
+    bool error_placed;        /* at line, column */
+    int line, column;
+    struct findings findings;
+};
+
+/* "line L column C: what" of json_parse, taken apart. */
+static void note_json_error(struct checked *checked, enum baton_err rc, const char *text)
+{
+    int at = 0;
+
+    checked->error_placed = sscanf(text, "line %d column %d: %n", &checked->line, &checked->column, &at) == 2 && at > 0;
+    (void)baton_fail(&checked->error, rc, "%s", checked->error_placed ? text + at : text);
+}
+
+static void check_document(struct checked *checked)
+{
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    enum baton_err rc = vm == NULL ? BATON_E_NOMEM : definition_parse(checked->document, vm, &checked->findings, &definition);
+
+    checked->valid = rc == BATON_OK;
+    if (rc == BATON_E_NOMEM)
+        (void)baton_fail(&checked->error, rc, "out of memory");
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
+struct checked *checked_file(const char *path)
+{
+    const struct json_limits limits = {DEFINITION_BYTES_MAX, JSON_DEPTH_MAX, JSON_VALUES_MAX};
+    struct checked *checked = calloc(1, sizeof *checked);
+    struct baton_error why = {0};
+    enum baton_err rc = BATON_OK;
+
+    if (checked == NULL)
+        return NULL;
+    checked->name = strcmp(path, "-") == 0 ? STANDARD_INPUT : path;
+    if (file_read(path, DEFINITION_BYTES_MAX, &checked->text, &checked->len, &checked->error) != BATON_OK)
+        return checked;
+    rc = json_parse(checked->text, checked->len, &limits, &checked->document, &why);
+    if (rc != BATON_OK)
+        note_json_error(checked, rc, why.text);
+    else
+        check_document(checked);
+    return checked;
+}
+
+void checked_free(struct checked *checked)
+{
+    if (checked == NULL)
+        return;
+    json_decref(checked->document);
+    free(checked->text);
+    free(checked);
+}
+
+const json_t *checked_document(const struct checked *checked)
+{
+    return checked->valid ? checked->document : NULL;
+}
+
+/* --- showing --- */
+
+static void show_line(const char *text, int line, int column)
+{
+    const char *start = text;
+
+    for (int i = 1; i < line && start != NULL; i++) {
+        start = strchr(start, '\n');
+        start = start != NULL ? start + 1 : NULL;
+    }
+    if (start == NULL)
+        return;
+    (void)fprintf(stderr, "    %.*s\n    ", (int)strcspn(start, "\r\n"), start);
+    for (int i = 1; i < column && *start != '\0'; start++) {
+        if (((unsigned char)*start & 0xc0) == 0x80)
+            continue; /* inside a code point */
+        (void)fputc(*start == '\t' ? '\t' : ' ', stderr);
+        i++;
+    }
+    (void)fputs("^\n", stderr);
+}
+
+static void place_of(const struct checked *checked, const struct finding *finding, int *ret_line, int *ret_column)
+{
+    json_locate(checked->text, checked->len, finding->pointer, finding->of_key, ret_line, ret_column);
+    if (finding->column_in_string > 0)
+        *ret_column += finding->column_in_string; /* the opening quote comes first */
+}
+
+static const char *level_name(const struct finding *finding)
+{
+    return finding->level == FINDING_ERROR ? "error" : "warning";
+}
+
+void checked_show(const struct checked *checked)
+{
+    if (checked->error_placed) {
+        (void)fprintf(stderr, "%s:%d:%d: error: %s\n", checked->name, checked->line, checked->column, checked->error.text);
+        show_line(checked->text, checked->line, checked->column);
+    } else if (checked->error.code != BATON_OK) {
+        (void)fprintf(stderr, "error: %s\n", checked->error.text);
+    }
+    for (size_t i = 0; i < checked->findings.len; i++) {
+        const struct finding *finding = &checked->findings.items[i];
+        int line = 1, column = 1;
+
+        place_of(checked, finding, &line, &column);
+        (void)fprintf(stderr, "%s:%d:%d: %s: %s\n", checked->name, line, column, level_name(finding), finding->text);
+        show_line(checked->text, line, column);
+    }
+    if (checked->findings.errors > checked->findings.len)
+        (void)fprintf(stderr, "%s: and %zu more errors\n", checked->name, checked->findings.errors - checked->findings.len);
+}
+
+json_t *checked_json(const struct checked *checked)
+{
+    json_t *found = json_array(), *row = json_pack("{s:s, s:b}", "file", checked->name, "valid", checked->valid);
+
+    if (checked->valid) {
+        (void)json_object_set(row, "name", json_object_get(checked->document, "name"));
+        (void)json_object_set(row, "version", json_object_get(checked->document, "version"));
+    }
+    if (checked->error_placed)
+        (void)json_array_append_new(found, json_pack("{s:s, s:i, s:i, s:s, s:s}", "level", "error", "line", checked->line, "column",
+                                                     checked->column, "pointer", "", "text", checked->error.text));
+    else if (checked->error.code != BATON_OK)
+        (void)json_array_append_new(found, json_pack("{s:s, s:n, s:n, s:s, s:s}", "level", "error", "line", "column", "pointer", "", "text",
+                                                     checked->error.text));
+    for (size_t i = 0; i < checked->findings.len; i++) {
+        const struct finding *finding = &checked->findings.items[i];
+        int line = 1, column = 1;
+
+        place_of(checked, finding, &line, &column);
+        (void)json_array_append_new(found, json_pack("{s:s, s:i, s:i, s:s, s:s}", "level", level_name(finding), "line", line, "column",
+                                                     column, "pointer", finding->pointer, "text", finding->text));
+    }
+    (void)json_object_set_new(row, "findings", found);
+    return row;
+}
+
+/* --- which files --- */
+
+struct files {
+    char **names;
+    size_t len, cap;
+};
+
+static enum baton_err add_file(struct files *files, const char *folder, const char *name, struct baton_error *err)
+{
+    char *path = NULL;
+
+    if (files->len == files->cap) {
+        size_t cap = files->cap == 0 ? 16 : files->cap * 2;
+        char **names = realloc(files->names, cap * sizeof *names);
+
+        if (names == NULL)
+            return baton_fail(err, BATON_E_NOMEM, "out of memory");
+        files->names = names;
+        files->cap = cap;
+    }
+    if (asprintf(&path, "%s%s%s", folder, folder[0] != '\0' && folder[strlen(folder) - 1] != '/' ? "/" : "", name) < 0)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory");
+    files->names[files->len++] = path;
+    return BATON_OK;
+}
+
+static int json_files(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0;
+}
+
+static enum baton_err add_directory(struct files *files, const char *path, struct baton_error *err)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(path, &entries, json_files, alphasort);
+    enum baton_err rc = BATON_OK;
+
+    if (n < 0)
+        return baton_fail(err, BATON_E_INVALID, "%s: not a readable directory", path);
+    if (n == 0)
+        rc = baton_fail(err, BATON_E_INVALID, "%s: no file in it ends in .json", path);
+    for (int i = 0; i < n; i++) {
+        if (rc == BATON_OK)
+            rc = add_file(files, path, entries[i]->d_name, err);
+        free(entries[i]);
+    }
+    free(entries);
+    return rc;
+}
+
+enum baton_err checked_expand(char *const *args, int args_len, char ***ret_files, size_t *ret_len, struct baton_error *err)
+{
+    struct files files = {0};
+    enum baton_err rc = BATON_OK;
+
+    for (int i = 0; rc == BATON_OK && i < args_len; i++) {
+        struct stat about;
+
+        rc = stat(args[i], &about) == 0 && S_ISDIR(about.st_mode) ? add_directory(&files, args[i], err) : add_file(&files, "", args[i], err);
+    }
+    if (rc != BATON_OK) {
+        checked_files_free(files.names, files.len);
+        return rc;
+    }
+    *ret_files = files.names;
+    *ret_len = files.len;
+    return BATON_OK;
+}
+
+void checked_files_free(char **files, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        free(files[i]);
+    free(files);
+}
