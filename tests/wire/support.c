@@ -1,38 +1,8 @@
 /*
- * support.c -- rows as tests, messages out of text, and a small saga to write about.
+ * support.c -- messages out of text, and a small saga to write about.
  */
 #include "support.h"
 #include <stdio.h>
-
-int run_rows(const char *group, const void *rows, size_t row_size, size_t count, CMUnitTestFunction check)
-{
-    struct CMUnitTest *tests = calloc(count, sizeof *tests);
-    int failed;
-
-    if (tests == NULL)
-        return 1;
-    for (size_t i = 0; i < count; i++) {
-        const char *row = (const char *)rows + i * row_size;
-
-        memcpy(&tests[i].name, row, sizeof tests[i].name);
-        tests[i].test_func = check;
-        tests[i].initial_state = (void *)row;
-    }
-    failed = _cmocka_run_group_tests(group, tests, count, NULL, NULL);
-    free(tests);
-    return failed;
-}
-
-void say(struct buffer *out, const char *format, ...)
-{
-    char text[4096];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    buffer_text(out, text);
-}
 
 /* --- messages --- */
 
@@ -138,34 +108,6 @@ void say_record(struct buffer *out, const struct bus_record *record)
         buffer_text(out, "(null)");
     else
         buffer_append(out, record->value, record->value_len);
-}
-
-/* --- JSON --- */
-
-json_t *parse(const char *text)
-{
-    struct baton_error err = {BATON_OK, ""};
-    json_t *value = NULL;
-
-    if (json_parse(text, strlen(text), &wire_own_limits, &value, &err) != BATON_OK)
-        fail_msg("not JSON: %s: %.200s", err.text, text);
-    return value;
-}
-
-char *written(const json_t *value)
-{
-    struct buffer text = {0};
-
-    json_write(&text, value);
-    assert_non_null(buffer_cstr(&text));
-    return text.data;
-}
-
-void assert_text(const char *what, const struct buffer *got, const char *expected)
-{
-    if (got->len == strlen(expected) && (got->len == 0 || memcmp(got->data, expected, got->len) == 0))
-        return;
-    fail_msg("%s\n  got:      %.*s\n  expected: %s", what, (int)got->len, got->data, expected);
 }
 
 /* --- a saga --- */

@@ -1,28 +1,11 @@
 /*
- * support.h -- rows as tests, messages out of text, and a small saga to write about.
+ * support.h -- messages out of text, and a small saga to write about.
  */
 #ifndef BATON_TESTS_WIRE_SUPPORT_H
 #define BATON_TESTS_WIRE_SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
+#include "rows.h"
 #include <baton/wire.h>
-
-/* --- rows --- */
-
-/* One cmocka test per row: the row's name is its first member. The row is *state in check. */
-int run_rows(const char *group, const void *rows, size_t row_size, size_t count, CMUnitTestFunction check);
-#define RUN_ROWS(rows, check) run_rows(#rows, (rows), sizeof(rows)[0], sizeof(rows) / sizeof(rows)[0], (check))
-
-/* Collects the sentence that a row is compared with. */
-void say(struct buffer *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- messages --- */
 
@@ -44,13 +27,6 @@ void given_clear(struct given *given);
 const char *record_header_value(const struct bus_record *record, const char *name);
 /* topic, partition, key, headers and value, a line each. */
 void say_record(struct buffer *out, const struct bus_record *record);
-
-/* --- JSON --- */
-
-json_t *parse(const char *text);    /* fails the test if it is not JSON */
-char *written(const json_t *value); /* malloc'ed json_write text */
-/* The same text, as string, and both named when they differ. */
-void assert_text(const char *what, const struct buffer *got, const char *expected);
 
 /* --- a saga of definition order@3: reserve, authorize, settle (pivot), ship --- */
 
