@@ -203,12 +203,24 @@ static bool listed(char *const *codes, const char *code)
     return false;
 }
 
+int64_t apply_latest(const struct retry_policy *policy, const struct saga_step *step)
+{
+    return policy->max_duration_ms > 0 ? step->first_at_ms + policy->max_duration_ms : INT64_MAX;
+}
+
+int64_t apply_reply_due(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int64_t timeout_ms)
+{
+    int64_t due = apply->at + timeout_ms, latest = apply_latest(policy, step);
+
+    return due < latest ? due : latest;
+}
+
 bool apply_retry_allowed(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int attempts,
                          const char *code, int64_t delay_ms)
 {
     if (policy->attempts != RETRY_UNLIMITED && attempts >= policy->attempts)
         return false;
-    if (policy->max_duration_ms > 0 && apply->at + delay_ms >= step->first_at_ms + policy->max_duration_ms)
+    if (apply->at + delay_ms >= apply_latest(policy, step))
         return false;
     if (policy->on != NULL && !listed(policy->on, code))
         return false;

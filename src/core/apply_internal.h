@@ -31,6 +31,10 @@ const char *apply_step_name(const struct apply *apply, const struct saga_step *s
 /** May attempt `attempts`+1 be made after code? */
 bool apply_retry_allowed(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int attempts,
                          const char *code, int64_t delay_ms);
+/** When the time of all attempts together is over (retry.maxDuration, from the first one on); INT64_MAX = never. */
+int64_t apply_latest(const struct retry_policy *policy, const struct saga_step *step);
+/** When the answer to what is sent now, or goes on now, is due: the timeout of one attempt, within that of all. */
+int64_t apply_reply_due(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int64_t timeout_ms);
 const char *error_code(const json_t *error);
 const char *error_message(const json_t *error);
 int apply_next_order(const struct apply *apply);

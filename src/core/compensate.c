@@ -95,9 +95,7 @@ static void send(struct apply *apply, struct saga_step *step)
     step->sent_at_ms = apply->at;
     if (step->compensations == 1)
         step->first_at_ms = apply->at;
-    step->due_at_ms = apply->at + compensation->timeout_ms;
-    if (compensation->retry.max_duration_ms > 0 && step->due_at_ms > step->first_at_ms + compensation->retry.max_duration_ms)
-        step->due_at_ms = step->first_at_ms + compensation->retry.max_duration_ms;
+    step->due_at_ms = apply_reply_due(apply, &compensation->retry, step, compensation->timeout_ms);
     step->changed = true;
     apply_history(apply, HISTORY_UNDO_SENT, step->index, step->compensations);
     effect = apply_effect(apply, EFFECT_COMMAND);
@@ -200,7 +198,7 @@ void compensate_reply(struct apply *apply, const struct saga_event *event, struc
         return;
     }
     if (meaning->outcome == REPLY_PENDING) {
-        step->due_at_ms = apply->at + compensation_of(apply, step)->timeout_ms;
+        step->due_at_ms = apply_reply_due(apply, &compensation_of(apply, step)->retry, step, compensation_of(apply, step)->timeout_ms);
         step->changed = true;
         apply_history(apply, HISTORY_PENDING, step->index, event->attempt);
         return;
@@ -213,7 +211,10 @@ void compensate_reply(struct apply *apply, const struct saga_event *event, struc
 void compensate_due(struct apply *apply, struct saga_step *step)
 {
     if (step->status == STEP_COMPENSATION_RETRYING) {
-        send(apply, step);
+        if (apply->at < apply_latest(&compensation_of(apply, step)->retry, step))
+            send(apply, step);
+        else
+            give_up(apply, step); /* the timer came late: what is sent now would have expired */
         return;
     }
     apply_history(apply, HISTORY_UNDO_TIMEOUT, step->index, step->compensations);

@@ -43,6 +43,7 @@ static struct saga_step *add_step(struct apply *apply, int index)
 static void settle(struct apply *apply, struct saga_step *step, enum step_status status)
 {
     step->status = status;
+    step->done_order = 0;
     step->due_at_ms = 0;
     step->settled_at_ms = apply->at;
     step->changed = true;
@@ -87,9 +88,7 @@ static void send(struct apply *apply, struct saga_step *step)
     step->sent_at_ms = apply->at;
     if (step->attempts == 1)
         step->first_at_ms = apply->at;
-    step->due_at_ms = apply->at + definition->timeout_ms;
-    if (definition->retry.max_duration_ms > 0 && step->due_at_ms > step->first_at_ms + definition->retry.max_duration_ms)
-        step->due_at_ms = step->first_at_ms + definition->retry.max_duration_ms;
+    step->due_at_ms = apply_reply_due(apply, &definition->retry, step, definition->timeout_ms);
     step->changed = true;
     apply_history(apply, HISTORY_SENT, step->index, step->attempts);
     effect = apply_effect(apply, EFFECT_COMMAND);
@@ -210,7 +209,6 @@ static void try_again(struct apply *apply, struct saga_step *step, json_t *error
 static void done(struct apply *apply, struct saga_step *step, struct reply_meaning *meaning)
 {
     settle(apply, step, STEP_DONE);
-    step->done_order = 0;
     step->done_order = apply_next_order(apply);
     step->unanswered = false;
     apply_set(apply, &step->output, json_incref(meaning->output));
@@ -246,7 +244,6 @@ static void refused(struct apply *apply, const struct saga_event *event, struct 
 static void awaited(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
 {
     const struct definition_step *definition = definition_of(apply, step);
-    int64_t latest = definition->retry.max_duration_ms > 0 ? step->first_at_ms + definition->retry.max_duration_ms : 0;
 
     if (meaning->outcome == REPLY_SUCCESS) {
         done(apply, step, meaning);
@@ -262,9 +259,7 @@ static void awaited(struct apply *apply, const struct saga_event *event, struct 
         return;
     }
     if (meaning->outcome == REPLY_PENDING) {
-        step->due_at_ms = apply->at + definition->timeout_ms;
-        if (latest > 0 && step->due_at_ms > latest)
-            step->due_at_ms = latest;
+        step->due_at_ms = apply_reply_due(apply, &definition->retry, step, definition->timeout_ms);
         step->changed = true;
         apply_history(apply, HISTORY_PENDING, step->index, event->attempt);
         return;
@@ -344,7 +339,10 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
 void forward_due(struct apply *apply, struct saga_step *step)
 {
     if (step->status == STEP_RETRYING) {
-        send(apply, step);
+        if (apply->at < apply_latest(&definition_of(apply, step)->retry, step))
+            send(apply, step);
+        else
+            give_up(apply, step); /* the timer came late: what is sent now would have expired */
         return;
     }
     step->unanswered = true;
