@@ -86,7 +86,7 @@ struct finding {
 struct findings {
     struct finding items[FINDINGS_MAX];
     size_t len;     /* filled */
-    size_t errors;  /* counted, also those beyond FINDINGS_MAX */
+    size_t errors;  /* counted, also those beyond FINDINGS_MAX; an error takes a warning's place */
 };
 
 /**

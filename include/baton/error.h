@@ -30,10 +30,16 @@ struct baton_error {
 
 /**
  * Fill err and return code, so that a caller can write `return baton_fail(err, BATON_E_RETRY, ...)`.
- * err may be NULL. Control characters in the text become '?', so that a value from outside cannot forge a log line.
+ * err may be NULL. The text is cleaned (baton_text_clean).
  */
 enum baton_err baton_fail(struct baton_error *err, enum baton_err code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/**
+ * In place: control characters and bytes that are not UTF-8 become '?', so that a value from outside cannot forge a log line, and what
+ * was cut in the middle of a character can stand in JSON.
+ */
+void baton_text_clean(char *text);
 
 /** "OK", "RETRY", ... for logs and tests. Never NULL. */
 const char *baton_err_name(enum baton_err code);

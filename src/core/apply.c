@@ -93,6 +93,7 @@ void apply_park(struct apply *apply, enum saga_status from, const char *format, 
     va_start(args, format);
     (void)vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
+    baton_text_clean(reason);
     free(saga->parked);
     saga->parked = strdup(reason);
     apply->failed = apply->failed || saga->parked == NULL;

@@ -19,6 +19,21 @@ static const struct retry_policy undo_default = {.attempts = 10, .interval_ms = 
 
 /* --- findings --- */
 
+/* An error goes before a warning where there is no room for both. */
+static void make_room(struct findings *findings)
+{
+    size_t at = findings->len;
+
+    if (findings->len < FINDINGS_MAX)
+        return;
+    while (at > 0 && findings->items[at - 1].level == FINDING_ERROR)
+        at--;
+    if (at == 0)
+        return;
+    memmove(&findings->items[at - 1], &findings->items[at], (findings->len - at) * sizeof findings->items[0]);
+    findings->len--;
+}
+
 static void add(struct checking *checking, enum finding_level level, const char *key, bool of_key, int column, const char *format,
                 va_list args)
 {
@@ -28,6 +43,8 @@ static void add(struct checking *checking, enum finding_level level, const char 
     const char *pointer = NULL;
 
     findings->errors += level == FINDING_ERROR;
+    if (level == FINDING_ERROR)
+        make_room(findings);
     if (findings->len == FINDINGS_MAX)
         return;
     if (key != NULL)
@@ -37,6 +54,8 @@ static void add(struct checking *checking, enum finding_level level, const char 
     *finding = (struct finding){.level = level, .of_key = of_key, .column_in_string = column};
     (void)snprintf(finding->pointer, sizeof finding->pointer, "%s", pointer == NULL ? "" : pointer);
     (void)vsnprintf(finding->text, sizeof finding->text, format, args);
+    baton_text_clean(finding->pointer);
+    baton_text_clean(finding->text);
     checking->pointer.len = len;
 }
 

@@ -5,9 +5,11 @@
  * May use:  the C library's formatting, nothing that does I/O.
  * Tests:    tests/core/test_error.c
  */
+#include "utf8.h"
 #include <baton/error.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum baton_err baton_fail(struct baton_error *err, enum baton_err code, const char *format, ...)
 {
@@ -19,11 +21,21 @@ enum baton_err baton_fail(struct baton_error *err, enum baton_err code, const ch
     va_start(args, format);
     (void)vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
-    for (char *c = err->text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
+    baton_text_clean(err->text);
     return code;
+}
+
+void baton_text_clean(char *text)
+{
+    size_t left = strlen(text);
+
+    for (size_t len = 0; left > 0; text += len, left -= len) {
+        len = utf8_char(text, left);
+        if (len > 1 || (len == 1 && (unsigned char)*text >= 0x20 && *text != 0x7f))
+            continue;
+        *text = '?';
+        len = 1;
+    }
 }
 
 const char *baton_err_name(enum baton_err code)
