@@ -8,8 +8,7 @@
 #ifndef BATON_EXPR_H
 #define BATON_EXPR_H
 
-#include <baton/error.h>
-#include <jansson.h>
+#include <baton/json.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,8 +17,12 @@ struct expr;     /* one compiled expression */
 struct template; /* one compiled JSON document with ${...} in its strings */
 
 #define EXPR_TEXT_MAX 4096           /* bytes of one expression */
-#define EXPR_INSTRUCTIONS_MAX 200000 /* Lua VM instructions of one evaluation */
+#define EXPR_INSTRUCTIONS_MAX 200000 /* of one evaluation: Lua VM instructions, and as many again for what calls do in C */
+#define EXPR_STRING_MAX (256 * 1024) /* bytes of one text inside Lua; a plain path carries any */
 #define EXPR_MEMORY_MAX (8 * 1024 * 1024) /* bytes of the whole Lua heap of a vm above what its compiled code needs */
+
+/* What an expression or a template gives stays within these: four times what a message from outside may have. */
+extern const struct json_limits expr_result_limits;
 
 enum expr_step_field { EXPR_STEP_OUTPUT, EXPR_STEP_ERROR, EXPR_STEP_STATUS };
 
@@ -65,7 +68,7 @@ void expr_free(struct expr_vm *vm, struct expr *expr); /* NULL is fine */
 
 /**
  * Evaluate. A missing path is nil all the way and gives JSON null.
- * BATON_E_INVALID: the expression failed (arithmetic on nil, NaN result, budget, not representable in JSON); the saga's
+ * BATON_E_INVALID: the expression failed (arithmetic on nil, NaN result, budget, not representable in JSON, too large); the saga's
  * step fails with code EXPRESSION. BATON_E_NOMEM: memory ran out in this process (not the budget).
  * @ret_value  Out, new reference (may be json_null()).
  */

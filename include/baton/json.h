@@ -47,6 +47,12 @@ enum baton_err json_parse(const char *text, size_t len, const struct json_limits
                           struct baton_error *err);
 
 /**
+ * Is a value within limits? Its text is estimated, not written. Stops at the first excess, so that shared parts, which
+ * have more text than memory, cost no more than the limit.
+ */
+bool json_within(const json_t *value, const struct json_limits *limits);
+
+/**
  * Where a JSON Pointer (RFC 6901) stands in a text that json_parse accepts: 1-based line and column (in code points) of the value's first
  * character, or of the key if `of_key`. Nearest existing ancestor if the pointer names nothing.
  */

@@ -15,6 +15,8 @@
 #define REFERENCES_MAX 64
 #define LOCALS_MAX 32
 
+const struct json_limits expr_result_limits = {4 * JSON_BYTES_MAX, 4 * JSON_DEPTH_MAX, 4 * JSON_VALUES_MAX};
+
 enum root { ROOT_INPUT, ROOT_STEPS, ROOT_SAGA, ROOT_ITEM, ROOT_INDEX, ROOT_BODY, ROOT_HEADERS, ROOT_COUNT };
 static const char *const root_names[ROOT_COUNT] = {"input", "steps", "saga", "item", "index", "body", "headers"};
 
@@ -333,9 +335,17 @@ static enum baton_err check_names(const char *text, size_t len, struct expr_erro
     struct scanner scanner = {.text = text, .len = len}, ahead;
     struct locals locals = {.len = 0};
     bool after_dot = false, in_table_place = false;
+    int open = 0;
 
     find_locals(text, len, &locals);
     for (scan(&scanner); scanner.kind != TOKEN_END; scan(&scanner)) {
+        if (scanner.kind == TOKEN_OTHER)
+            open += token_is(&scanner, "(") - token_is(&scanner, ")");
+        if (open < 0) { /* it would close the one that the compiler puts around the text */
+            if (place != NULL)
+                place->column = column_of(&scanner, scanner.from);
+            return baton_fail(err, BATON_E_INVALID, "')' without its '('");
+        }
         if (scanner.kind == TOKEN_NAME && !after_dot && !in_list(&scanner, keywords) && !in_list(&scanner, expr_lua_globals) &&
             !is_local(&locals, &scanner)) {
             ahead = scanner;
@@ -517,10 +527,19 @@ void expr_free(struct expr_vm *vm, struct expr *expr)
 enum baton_err expr_eval(struct expr_vm *vm, const struct expr *expr, const struct expr_scope *scope, json_t **ret_value,
                          struct baton_error *err)
 {
-    if (!expr->plain)
-        return expr_lua_eval(vm, expr->lua_ref, scope, ret_value, err);
-    *ret_value = eval_path(expr, scope);
-    return BATON_OK;
+    enum baton_err rc = BATON_OK;
+
+    if (expr->plain) {
+        *ret_value = eval_path(expr, scope); /* a part of something that is within the limits */
+        return BATON_OK;
+    }
+    rc = expr_lua_eval(vm, expr->lua_ref, scope, ret_value, err);
+    if (rc == BATON_OK && !json_within(*ret_value, &expr_result_limits)) {
+        json_decref(*ret_value);
+        *ret_value = NULL;
+        rc = baton_fail(err, BATON_E_INVALID, "the result is larger or deeper than a message may be");
+    }
+    return rc;
 }
 
 enum baton_err expr_eval_bool(struct expr_vm *vm, const struct expr *expr, const struct expr_scope *scope, bool *ret_value,

@@ -1,7 +1,7 @@
 /*
  * json_read.c -- JSON text into jansson values, within limits that are checked before anything is built.
  *
- * Owns:     the bounds (bytes, depth, values), the words of a parse error, places in a text.
+ * Owns:     the bounds (bytes, depth, values) of texts and of values, the words of a parse error, places in a text.
  * Why:      1 MiB of `{},` becomes 82 MB of jansson heap; its own depth limit is 2048 and recursion elsewhere has none.
  * Tests:    tests/core/test_json.c
  */
@@ -106,6 +106,43 @@ enum baton_err json_parse(const char *text, size_t len, const struct json_limits
     }
     *ret_value = value;
     return BATON_OK;
+}
+
+/* --- the same bounds on values --- */
+
+#define VALUE_BYTES 4 /* of text, at the least, with what parts it from the next */
+
+/* False as soon as one of what is left is used up. */
+static bool take(const json_t *value, size_t depth, size_t *bytes, size_t *values)
+{
+    json_t *object = (json_t *)(uintptr_t)value; /* jansson's iterators take no const */
+    size_t cost = VALUE_BYTES + json_string_length(value);
+
+    if (depth == 0 || *values == 0 || cost > *bytes)
+        return false;
+    *bytes -= cost;
+    --*values;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (!take(json_array_get(value, i), depth - 1, bytes, values))
+            return false;
+    }
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+        size_t key = strlen(json_object_iter_key(at));
+
+        if (key > *bytes)
+            return false;
+        *bytes -= key;
+        if (!take(json_object_iter_value(at), depth - 1, bytes, values))
+            return false;
+    }
+    return true;
+}
+
+bool json_within(const json_t *value, const struct json_limits *limits)
+{
+    size_t bytes = limits->bytes_max, values = limits->values_max;
+
+    return take(value, limits->depth_max + 1, &bytes, &values); /* a scalar has no depth */
 }
 
 /* --- places by JSON Pointer --- */

@@ -296,6 +296,14 @@ void template_free(struct expr_vm *vm, struct template *template)
     free(template);
 }
 
+static enum baton_err too_large(struct baton_error *err)
+{
+    return baton_fail(err, BATON_E_INVALID, "the result is larger or deeper than a message may be");
+}
+
+static enum baton_err eval_node(struct expr_vm *vm, const struct template *node, const struct expr_scope *scope,
+                                json_t **ret_value, struct baton_error *err);
+
 static enum baton_err eval_text(struct expr_vm *vm, const struct template *node, const struct expr_scope *scope,
                                 json_t **ret_value, struct baton_error *err)
 {
@@ -315,6 +323,8 @@ static enum baton_err eval_text(struct expr_vm *vm, const struct template *node,
         else if (value != NULL && !json_is_null(value))
             json_write(&text, value);
         json_decref(value);
+        if (rc == BATON_OK && text.len > expr_result_limits.bytes_max)
+            rc = too_large(err);
     }
     if (rc == BATON_OK) {
         *ret_value = text.failed ? NULL : json_stringn(text.len == 0 ? "" : text.data, text.len);
@@ -335,7 +345,7 @@ static enum baton_err eval_inner(struct expr_vm *vm, const struct template *node
         json_t *child = NULL;
         int failed = 0;
 
-        rc = template_eval(vm, node->children[i], scope, &child, err);
+        rc = eval_node(vm, node->children[i], scope, &child, err);
         if (rc != BATON_OK)
             break;
         failed = node->kind == NODE_OBJECT ? json_object_set_new(value, node->keys[i], child) : json_array_append_new(value, child);
@@ -349,17 +359,33 @@ static enum baton_err eval_inner(struct expr_vm *vm, const struct template *node
     return rc;
 }
 
+static enum baton_err eval_node(struct expr_vm *vm, const struct template *node, const struct expr_scope *scope,
+                                json_t **ret_value, struct baton_error *err)
+{
+    switch (node->kind) {
+    case NODE_CONSTANT: *ret_value = json_incref(node->constant); return BATON_OK;
+    case NODE_EXPR: return expr_eval(vm, node->expr, scope, ret_value, err);
+    case NODE_TEXT: return eval_text(vm, node, scope, ret_value, err);
+    case NODE_ARRAY:
+    case NODE_OBJECT: return eval_inner(vm, node, scope, ret_value, err);
+    }
+    return BATON_E_INVALID;
+}
+
 enum baton_err template_eval(struct expr_vm *vm, const struct template *template, const struct expr_scope *scope,
                              json_t **ret_value, struct baton_error *err)
 {
-    switch (template->kind) {
-    case NODE_CONSTANT: *ret_value = json_incref(template->constant); return BATON_OK;
-    case NODE_EXPR: return expr_eval(vm, template->expr, scope, ret_value, err);
-    case NODE_TEXT: return eval_text(vm, template, scope, ret_value, err);
-    case NODE_ARRAY:
-    case NODE_OBJECT: return eval_inner(vm, template, scope, ret_value, err);
+    json_t *value = NULL;
+    enum baton_err rc = eval_node(vm, template, scope, &value, err);
+
+    /* Each part is within the limits; many together may not be. */
+    if (rc == BATON_OK && (template->kind == NODE_ARRAY || template->kind == NODE_OBJECT) && !json_within(value, &expr_result_limits)) {
+        json_decref(value);
+        return too_large(err);
     }
-    return BATON_E_INVALID;
+    if (rc == BATON_OK)
+        *ret_value = value;
+    return rc;
 }
 
 static void visit_node(const struct template *node, struct buffer *pointer,
