@@ -1,0 +1,581 @@
+/*
+ * test_apply_random.c -- random definitions in a random world: what must hold after every event, whatever happens.
+ *
+ * A world answers any command at any time with anything, twice or never, and lets any time pass. Two workers, each with its own Lua and
+ * its own compiled definition, apply the same events; they must agree to the letter. Beside them a book keeps what was really said and
+ * sent, so that the rules are not checked against themselves.
+ *
+ * BATON_TEST_SEED=n runs again from the saga that failed; BATON_TEST_SAGAS=n says how many.
+ */
+#include "random_definition.h"
+#include <baton/apply.h>
+
+#define SAGAS 20000
+#define SAGAS_OF_A_DEFINITION 8
+#define EVENTS_MAX 40
+#define TIMERS_MAX 20000 /* after which silence alone must have ended or parked it */
+#define STEPS_MAX 12
+#define NOISE_MAX 16
+
+static unsigned long long seed_now;
+static struct buffer told; /* what worker one knew last */
+
+#define MUST(condition, rule) \
+    do { \
+        if (!(condition)) \
+            fail_msg("BATON_TEST_SEED=%llu: %s\n%s", seed_now, (rule), buffer_cstr(&told)); \
+    } while (0)
+
+/* --- two workers --- */
+
+struct worker {
+    struct expr_vm *vm;
+    struct definition *definition;
+    struct saga *saga;
+    struct effects effects;
+};
+
+static void compile(struct worker *worker, const json_t *doc, const char *text)
+{
+    struct findings *findings = calloc(1, sizeof *findings);
+
+    assert_non_null(findings);
+    if (definition_parse(doc, worker->vm, findings, &worker->definition) != BATON_OK)
+        fail_msg("BATON_TEST_SEED=%llu: %s: %s\n%s", seed_now, findings->items[0].pointer, findings->items[0].text, text);
+    free(findings);
+}
+
+static void tell_json(struct buffer *out, const char *name, const json_t *value)
+{
+    if (value == NULL)
+        return;
+    say(out, " %s=", name);
+    json_write(out, value);
+}
+
+/* Everything that a worker knows of the saga, and what it wants done. */
+static void tell(struct buffer *out, const struct worker *worker)
+{
+    const struct saga *saga = worker->saga;
+
+    buffer_clear(out);
+    say(out, "%s seq=%lld at=%lld ended=%lld deadline=%lld due=%lld back=%d dup=%lld late=%lld parked=%s/%d history=%zu+%lld", saga_status_name(saga->status),
+        (long long)saga->seq, (long long)saga->updated_at_ms, (long long)saga->ended_at_ms, (long long)saga->deadline_at_ms,
+        (long long)saga->due_at_ms, saga->turned_back, (long long)saga->duplicates, (long long)saga->late,
+        saga->parked == NULL ? "" : saga->parked, saga->parked_from, saga->history_len, (long long)saga->history_dropped);
+    tell_json(out, "output", saga->output);
+    tell_json(out, "error", saga->error);
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        const struct saga_step *step = &saga->steps[i];
+
+        say(out, "\n%d %s %d ~%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
+            step->attempts, step->compensations, step->unanswered, step->done_order, (long long)step->first_at_ms,
+            (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
+        tell_json(out, "output", step->output);
+        tell_json(out, "error", step->error);
+    }
+    say(out, "\n%s", disposition_name(worker->effects.disposition));
+    for (size_t i = 0; i < worker->effects.len; i++) {
+        const struct effect *effect = &worker->effects.items[i];
+
+        say(out, " %d/%d/%d/%d@%lld", effect->kind, effect->step, effect->action, effect->attempt, (long long)effect->expires_at_ms);
+        tell_json(out, "input", effect->input);
+    }
+}
+
+/* --- the book: what was really said and sent --- */
+
+struct book {
+    int sent[STEPS_MAX][2]; /* by action */
+    bool succeeded[STEPS_MAX]; /* a participant said so, to an attempt that was made */
+    bool silent[STEPS_MAX];    /* an attempt went unanswered */
+    int order[STEPS_MAX];      /* of completion or of giving up */
+    int orders;
+    bool turned_back;
+    int results;
+    int64_t history; /* entries ever made */
+};
+
+struct world {
+    struct random random;
+    struct worker one, two;
+    struct buffer told_two;
+    json_t *input;
+    struct book book;
+    int64_t now;
+};
+
+static enum step_status status_of(const struct saga *saga, int index)
+{
+    const struct saga_step *step = saga == NULL ? NULL : saga_step_find(saga, index);
+
+    return step == NULL ? STEP_STATUS_COUNT : step->status;
+}
+
+static bool is_open(enum step_status status)
+{
+    return status == STEP_RUNNING || status == STEP_RETRYING;
+}
+
+static bool is_undoing(enum step_status status)
+{
+    return status == STEP_COMPENSATING || status == STEP_COMPENSATION_RETRYING;
+}
+
+static bool to_be_undone(enum step_status status)
+{
+    return status == STEP_DONE || status == STEP_UNKNOWN;
+}
+
+/* What is done, or given up unanswered, gets its place in the order by which it must be undone. */
+static void note_order(struct book *book, const struct saga *before, const struct saga *after)
+{
+    for (int i = 0; i < STEPS_MAX; i++) {
+        enum step_status was = status_of(before, i), is = status_of(after, i);
+
+        if (to_be_undone(was) || is_undoing(was) || was == STEP_COMPENSATED || was == STEP_COMPENSATION_FAILED) {
+            if (!(was == STEP_UNKNOWN && is == STEP_DONE))
+                continue; /* a parked pivot that was done after all counts from now */
+        }
+        if (to_be_undone(is) || is_undoing(is) || is == STEP_COMPENSATION_FAILED)
+            book->order[i] = ++book->orders;
+    }
+}
+
+static void check_execute(const struct world *world, const struct effect *effect, const struct saga *before)
+{
+    const struct saga *after = world->one.saga;
+    const struct definition_step *step = &world->one.definition->steps[effect->step];
+    enum step_status was = status_of(before, effect->step);
+
+    MUST(!world->book.turned_back && !after->turned_back, "an execute command after compensation began");
+    MUST(was == STEP_STATUS_COUNT || is_open(was), "an execute command for a settled step");
+    for (int i = 0; i < effect->step; i++)
+        MUST(status_of(after, i) == STEP_DONE || status_of(after, i) == STEP_SKIPPED, "an execute command before the step before it was done");
+    MUST(strcmp(effect->service, step->service) == 0 && strcmp(effect->command, step->command) == 0, "another step's command");
+    MUST(step->retry.attempts == RETRY_UNLIMITED || effect->attempt <= step->retry.attempts, "an attempt beyond the budget");
+}
+
+static void check_compensate(const struct world *world, const struct effect *effect)
+{
+    const struct book *book = &world->book;
+    const struct saga *after = world->one.saga;
+    const struct definition_compensation *undo = world->one.definition->steps[effect->step].compensation;
+
+    MUST(undo != NULL, "a compensate command for a step that has none");
+    MUST(strcmp(effect->service, undo->service) == 0 && strcmp(effect->command, undo->command) == 0, "another compensation's command");
+    MUST(undo->retry.attempts == RETRY_UNLIMITED || effect->attempt <= undo->retry.attempts, "a compensation beyond its budget");
+    MUST(book->sent[effect->step][ACTION_EXECUTE] > 0, "a compensation of what was never sent");
+    MUST(book->succeeded[effect->step] || book->silent[effect->step], "a compensation of what was never done");
+    for (int i = 0; effect->attempt == 1 && i < STEPS_MAX; i++) {
+        if (i != effect->step && to_be_undone(status_of(after, i)) && world->one.definition->steps[i].compensation != NULL)
+            MUST(book->order[i] < book->order[effect->step], "a compensation that is not the last thing done");
+    }
+}
+
+static void check_command(struct world *world, const struct effect *effect, const struct saga *before)
+{
+    int *sent = &world->book.sent[effect->step][effect->action];
+    const struct saga_step *step = saga_step_find(world->one.saga, effect->step);
+
+    MUST(effect->attempt == *sent + 1, "attempt numbers of one idempotency key are not 1, 2, 3 ...");
+    *sent = effect->attempt;
+    MUST(effect->input != NULL, "a command without input");
+    MUST(effect->expires_at_ms > world->one.saga->updated_at_ms, "a command that had expired when it was sent");
+    MUST(step->due_at_ms == effect->expires_at_ms, "a command that expires when it is not due");
+    if (effect->action == ACTION_EXECUTE)
+        check_execute(world, effect, before);
+    else
+        check_compensate(world, effect);
+}
+
+static void check_effects(struct world *world, const struct saga *before)
+{
+    const struct effects *effects = &world->one.effects;
+    const struct saga *after = world->one.saga;
+    int commands = 0, parked = 0, resumed = 0;
+
+    for (size_t i = 0; i < effects->len; i++) {
+        const struct effect *effect = &effects->items[i];
+
+        switch (effect->kind) {
+        case EFFECT_COMMAND:
+            check_command(world, effect, before);
+            commands++;
+            break;
+        case EFFECT_RESULT:
+            world->book.results++;
+            MUST(saga_status_ended(after->status), "a result of a saga that goes on");
+            break;
+        case EFFECT_PARKED: parked++; break;
+        case EFFECT_RESUMED: resumed++; break;
+        }
+    }
+    MUST(commands <= 1, "two commands at once");
+    MUST(parked - resumed == (after->status == SAGA_PARKED) - (before != NULL && before->status == SAGA_PARKED), "parked or resumed unsaid");
+    MUST(world->book.results == (after->ended_at_ms != 0), "not exactly one result of an end");
+    MUST(effects->disposition == APPLIED || effects->len == 0, "an ignored event with an effect");
+}
+
+static void check_steps(const struct world *world, const struct saga *before)
+{
+    const struct saga *after = world->one.saga;
+    int64_t due = after->status == SAGA_RUNNING ? after->deadline_at_ms : 0;
+    int outstanding = 0;
+
+    for (size_t i = 0; i < after->steps_len; i++) {
+        const struct saga_step *step = &after->steps[i];
+        enum step_status was = status_of(before, step->index);
+
+        outstanding += step->due_at_ms != 0;
+        if (step->due_at_ms != 0 && (due == 0 || step->due_at_ms < due))
+            due = step->due_at_ms;
+        MUST(!is_open(step->status) || !after->turned_back, "a step goes on though the saga turned back");
+        MUST(was == step->status || step->changed, "a step that changed in silence");
+        MUST(was != STEP_COMPENSATED || step->status == STEP_COMPENSATED, "a step undone and no longer");
+        MUST((step->done_order != 0) == (to_be_undone(step->status) || is_undoing(step->status) || step->status == STEP_COMPENSATED ||
+                                         step->status == STEP_COMPENSATION_FAILED),
+             "a place in the order of completion, but neither done nor unknown");
+    }
+    MUST(outstanding <= 1, "two commands outstanding at once");
+    MUST(due == after->due_at_ms, "due at another time than its steps and its deadline say");
+}
+
+static bool past_pivot(const struct world *world)
+{
+    int pivot = world->one.definition->pivot;
+
+    return pivot >= 0 && status_of(world->one.saga, pivot) == STEP_DONE;
+}
+
+static void check_saga(struct world *world, const struct saga *before)
+{
+    const struct saga *after = world->one.saga;
+    const char *broken = saga_broken_rule(after);
+    struct book *book = &world->book;
+    size_t noise = 0;
+
+    MUST(broken == NULL, broken);
+    MUST(after->seq == (before == NULL ? 1 : before->seq + 1), "seq is not one more");
+    MUST(before == NULL || !before->turned_back || after->turned_back, "turned back and forth");
+    MUST(!(after->turned_back && before != NULL && !before->turned_back && past_pivot(world)), "turned back past the pivot");
+    MUST(before == NULL || before->status != SAGA_COMPLETED || after->status == SAGA_COMPLETED, "completed and no longer");
+    MUST(before == NULL || before->ended_at_ms == 0 || before->ended_at_ms == after->ended_at_ms, "ended twice");
+    book->turned_back = after->turned_back;
+    book->history += (int64_t)after->history_new;
+    MUST(after->history_len <= SAGA_HISTORY_MAX && (int64_t)after->history_len + after->history_dropped == book->history, "history lost");
+    for (size_t i = 0; i < after->history_len; i++) {
+        enum history_kind kind = after->history[i].kind;
+
+        noise += kind == HISTORY_DUPLICATE || kind == HISTORY_LATE || kind == HISTORY_DUPLICATE_START;
+    }
+    MUST(noise <= NOISE_MAX, "a flood of duplicates in the history");
+    if (after->status == SAGA_PARKED) {
+        json_t *reason = json_string(after->parked);
+
+        MUST(reason != NULL, "a reason that is not valid UTF-8");
+        json_decref(reason);
+    }
+}
+
+/* A duplicate or a late reply changes a counter, nothing else. */
+static void check_ignored(const struct world *world, const struct saga *before)
+{
+    const struct saga *after = world->one.saga;
+    enum disposition disposition = world->one.effects.disposition;
+
+    if (disposition == APPLIED || before == NULL)
+        return;
+    MUST(after->status == before->status && after->due_at_ms == before->due_at_ms, "an ignored event that moved the saga");
+    MUST(after->duplicates - before->duplicates == (disposition == IGNORED_DUPLICATE), "a duplicate uncounted");
+    MUST(after->late - before->late == (disposition == IGNORED_LATE), "a late reply uncounted");
+    for (size_t i = 0; i < after->steps_len; i++)
+        MUST(after->steps[i].status == before->steps[i].status && after->steps[i].due_at_ms == before->steps[i].due_at_ms, "an ignored event that moved a step");
+}
+
+/* --- events --- */
+
+static enum baton_err apply_by(struct worker *worker, const struct saga_event *event)
+{
+    return worker->saga == NULL ? saga_start(worker->definition, event, &worker->saga, &worker->effects)
+                                : saga_apply(&worker->saga, event, &worker->effects);
+}
+
+/* Its transaction was aborted: whatever this leaves behind in the worker, the second time must come out like the first. */
+static void apply_in_vain(const struct worker *worker, const struct saga_event *event)
+{
+    struct worker trial = {.definition = worker->definition, .saga = worker->saga == NULL ? NULL : saga_clone(worker->saga)};
+
+    MUST(apply_by(&trial, event) == BATON_OK, "an event that cannot be applied");
+    saga_free(trial.saga);
+    effects_free(&trial.effects);
+}
+
+static void happen(struct world *world, const struct saga_event *event)
+{
+    struct saga *before = world->one.saga == NULL ? NULL : saga_clone(world->one.saga);
+    const struct saga *same = world->one.saga;
+
+    if (random_one_in(&world->random, 3))
+        apply_in_vain(&world->two, event);
+    MUST(apply_by(&world->one, event) == BATON_OK && apply_by(&world->two, event) == BATON_OK, "an event that cannot be applied");
+    tell(&told, &world->one);
+    tell(&world->told_two, &world->two);
+    MUST(strcmp(buffer_cstr(&told), buffer_cstr(&world->told_two)) == 0, "two workers differ");
+    if (world->one.effects.disposition == IGNORED_EARLY) {
+        MUST(world->one.saga == same && world->one.effects.len == 0, "an early timer that changed something");
+    } else {
+        note_order(&world->book, before, world->one.saga);
+        check_saga(world, before);
+        check_steps(world, before);
+        check_effects(world, before);
+        check_ignored(world, before);
+    }
+    saga_free(before);
+}
+
+/* An answer in the words that this step's definition understands. */
+static void answer(struct world *world, int step, enum saga_action action, int attempt, enum reply_header_outcome outcome)
+{
+    static const char *const codes[] = {"BUSY", "NO", "TRANSIENT", ""};
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = world->now, .step = step, .action = action, .attempt = attempt};
+    struct random *random = &world->random;
+    bool mapped = world->one.definition->steps[step].reply != NULL && action == ACTION_EXECUTE;
+    const char *code = codes[random_below(random, 4)];
+
+    if (outcome == REPLY_PENDING || random_one_in(random, 2)) {
+        event.outcome = outcome;
+        event.body = random_one_in(random, 4) ? NULL : random_json(random, 2);
+    } else if (outcome == REPLY_SUCCESS) {
+        event.body = mapped ? json_pack("{s:b, s:{s:i}}", "ok", 1, "data", "v", 7) : json_pack("{s:i, s:n}", "v", 7, "error");
+    } else if (mapped) {
+        event.body = json_pack("{s:b, s:s}", "busy", outcome == REPLY_RETRY, "why", code);
+        if (outcome == REPLY_RETRY)
+            json_object_set_new(event.body, "busy", json_true());
+        else
+            json_object_del(event.body, "busy");
+    } else {
+        event.body = json_pack("{s:{s:s, s:s, s:b}}", "error", "code", code, "message", "no", "retryable", outcome == REPLY_RETRY);
+    }
+    if (outcome == REPLY_FAILURE && event.outcome == REPLY_UNSAID)
+        event.problem = random_one_in(random, 4);
+    if (random_one_in(random, 8))
+        event.retry_after_ms = random_below(random, 30000);
+    if (outcome == REPLY_FAILURE && random_one_in(random, 20)) { /* an error code so long that a reason must be cut, in the middle of a character */
+        char odd[1201] = "-";
+
+        for (size_t i = 1; i + 2 < sizeof odd; i += 2)
+            memcpy(odd + i, "\xc3\xa9", 3);
+        json_decref(event.body);
+        event.body = json_pack("{s:{s:s}}", "error", "code", odd);
+    }
+    if (outcome == REPLY_SUCCESS && action == ACTION_EXECUTE && attempt >= 1 && attempt <= world->book.sent[step][action])
+        world->book.succeeded[step] = true;
+    happen(world, &event);
+    json_decref(event.body);
+}
+
+static enum reply_header_outcome any_outcome(struct random *random)
+{
+    static const enum reply_header_outcome outcomes[] = {REPLY_SUCCESS, REPLY_SUCCESS, REPLY_SUCCESS, REPLY_FAILURE, REPLY_RETRY, REPLY_RETRY, REPLY_PENDING};
+
+    return outcomes[random_below(random, 7)];
+}
+
+/* The step whose answer the saga waits for; NULL = none. */
+static const struct saga_step *waiting(const struct saga *saga)
+{
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (saga->steps[i].status == STEP_RUNNING || saga->steps[i].status == STEP_COMPENSATING)
+            return &saga->steps[i];
+    }
+    return NULL;
+}
+
+static void fitting_answer(struct world *world)
+{
+    const struct saga_step *step = waiting(world->one.saga);
+
+    if (step == NULL)
+        return;
+    if (step->status == STEP_RUNNING)
+        answer(world, step->index, ACTION_EXECUTE, step->attempts, any_outcome(&world->random));
+    else
+        answer(world, step->index, ACTION_COMPENSATE, step->compensations, any_outcome(&world->random));
+}
+
+/* Of any attempt of any command, made or not. */
+static void any_answer(struct world *world)
+{
+    struct random *random = &world->random;
+
+    answer(world, random_below(random, (int)world->one.definition->steps_len), random_one_in(random, 2) ? ACTION_EXECUTE : ACTION_COMPENSATE,
+           random_below(random, 4), any_outcome(random));
+}
+
+/* Silence until the saga is due, or a little less or more. */
+static void timer(struct world *world, int64_t at)
+{
+    struct saga_event event = {.kind = EVENT_TIMER, .at_ms = at};
+    const struct saga_step *step = waiting(world->one.saga);
+
+    world->now = at > world->now ? at : world->now;
+    if (step != NULL && step->status == STEP_RUNNING)
+        world->book.silent[step->index] = true;
+    happen(world, &event);
+}
+
+static void any_event(struct world *world)
+{
+    struct random *random = &world->random;
+    struct saga_event event = {.at_ms = world->now, .saga_id = world->one.saga->id, .input = world->input, .reason = "no broker takes its command"};
+    int64_t due = world->one.saga->due_at_ms;
+
+    world->now += random_below(random, 800);
+    event.at_ms = world->now;
+    switch (random_below(random, 16)) {
+    case 0: event.kind = EVENT_START; happen(world, &event); break;
+    case 1:
+        event.kind = EVENT_PARK;
+        if (random_one_in(random, 4)) {
+            const struct saga_step *step = waiting(world->one.saga);
+
+            if (step != NULL && step->status == STEP_RUNNING)
+                world->book.silent[step->index] = true;
+            happen(world, &event);
+        }
+        break;
+    case 2: case 3: timer(world, due == 0 ? world->now : due + random_below(random, 100)); break;
+    case 4: timer(world, due + random_below(random, 40000)); break;
+    case 5: timer(world, world->now - random_below(random, 2000)); break;
+    case 6: case 7: any_answer(world); break;
+    default: fitting_answer(world); break;
+    }
+}
+
+/* --- ends --- */
+
+/* Everybody is silent from now on: only timers. */
+static bool silence_ends(const struct world *world)
+{
+    const struct definition *definition = world->one.definition;
+
+    for (size_t i = 0; i < definition->steps_len; i++) {
+        const struct definition_step *step = &definition->steps[i];
+
+        if ((step->retry.attempts == RETRY_UNLIMITED && step->retry.max_duration_ms == 0) ||
+            (step->compensation != NULL && step->compensation->retry.attempts == RETRY_UNLIMITED))
+            return false;
+    }
+    return true;
+}
+
+/* Everybody answers well from now on. */
+static void goodwill(struct world *world)
+{
+    const struct saga_step *step = waiting(world->one.saga);
+
+    if (step == NULL)
+        timer(world, world->one.saga->due_at_ms);
+    else
+        answer(world, step->index, step->status == STEP_RUNNING ? ACTION_EXECUTE : ACTION_COMPENSATE,
+               step->status == STEP_RUNNING ? step->attempts : step->compensations, REPLY_SUCCESS);
+}
+
+static void check_end(const struct world *world)
+{
+    const struct saga *saga = world->one.saga;
+    const struct definition *definition = world->one.definition;
+
+    MUST(saga_status_ended(saga->status) || saga->status == SAGA_PARKED, "neither ended nor parked after all its timers");
+    for (int i = 0; i < (int)definition->steps_len; i++) {
+        enum step_status status = status_of(saga, i);
+
+        if (saga->status == SAGA_COMPLETED)
+            MUST(status == STEP_DONE || status == STEP_SKIPPED, "completed, but not all its steps are done");
+        if (saga->status == SAGA_COMPENSATED && definition->steps[i].compensation != NULL) {
+            MUST(!to_be_undone(status), "compensated, but a done step is not undone");
+            MUST(!world->book.succeeded[i] || definition->steps[i].output != NULL || status == STEP_COMPENSATED, "compensated, but a success was left in place");
+        }
+    }
+}
+
+static void end(struct world *world)
+{
+    bool silent = silence_ends(world) && random_one_in(&world->random, 2);
+
+    for (int i = 0; world->one.saga->due_at_ms != 0; i++) {
+        MUST(i < TIMERS_MAX, "no end in sight");
+        if (silent)
+            timer(world, world->one.saga->due_at_ms);
+        else
+            goodwill(world);
+    }
+    check_end(world);
+}
+
+/* --- one saga --- */
+
+static void run_saga(struct world *world)
+{
+    struct saga_event start = {.kind = EVENT_START, .saga_id = "o-1"};
+    struct random *random = &world->random;
+
+    world->book = (struct book){.results = 0};
+    world->now = 1769860800000;
+    world->input = json_pack("{s:i, s:[s, {s:f}]}", "total", random_below(random, 20), "items", "a", "price", 19.99);
+    start.at_ms = world->now;
+    start.input = world->input;
+    happen(world, &start);
+    for (int i = random_below(random, EVENTS_MAX); i > 0; i--)
+        any_event(world);
+    end(world);
+    saga_free(world->one.saga);
+    saga_free(world->two.saga);
+    world->one.saga = world->two.saga = NULL;
+    json_decref(world->input);
+}
+
+static void run_definition(struct world *world)
+{
+    struct buffer text = {0};
+    json_t *doc = NULL;
+
+    random_definition(&world->random, &text);
+    doc = parse(buffer_cstr(&text));
+    compile(&world->one, doc, text.data);
+    compile(&world->two, doc, text.data);
+    for (int i = 0; i < SAGAS_OF_A_DEFINITION; i++)
+        run_saga(world);
+    definition_free(world->one.definition);
+    definition_free(world->two.definition);
+    json_decref(doc);
+    buffer_free(&text);
+}
+
+static void the_rules_hold_in_any_world(void **state)
+{
+    struct random seeds = random_begin("apply");
+    const char *count = getenv("BATON_TEST_SAGAS");
+    int sagas = count == NULL ? SAGAS : atoi(count);
+    struct world world = {.one = {.vm = expr_vm_new()}, .two = {.vm = expr_vm_new()}};
+
+    (void)state;
+    for (seed_now = seeds.state; seed_now < seeds.state + (unsigned long long)sagas / SAGAS_OF_A_DEFINITION; seed_now++) {
+        world.random.state = seed_now;
+        run_definition(&world);
+    }
+    effects_free(&world.one.effects);
+    effects_free(&world.two.effects);
+    expr_vm_free(world.one.vm);
+    expr_vm_free(world.two.vm);
+    buffer_free(&told);
+    buffer_free(&world.told_two);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_rules_hold_in_any_world)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
