@@ -40,7 +40,7 @@ static json_t *table_to_json(lua_State *lua, int index, int depth)
 {
     lua_Integer n = (lua_Integer)lua_rawlen(lua, index), keys = 0;
     bool list = n > 0, tagged = false;
-    json_t *value = NULL;
+    json_t **view = NULL, *value = NULL;
 
     if (lua_getmetatable(lua, index)) {
         tagged = true;
@@ -58,12 +58,10 @@ static json_t *table_to_json(lua_State *lua, int index, int depth)
     }
     if (list && keys != n)
         (void)luaL_error(lua, "a list has a hole");
-    value = list ? json_array() : json_object();
+    view = expr_view_new(lua); /* so that an error half-way frees it */
+    *view = value = list ? json_array() : json_object();
     if (value == NULL)
         (void)luaL_error(lua, "out of memory");
-    /* In a view, so that an error half-way frees it. */
-    expr_view_push(lua, value);
-    json_decref(value);
     if (list) {
         for (lua_Integer i = 1; i <= n; i++) {
             (void)lua_rawgeti(lua, index, i);

@@ -9,6 +9,15 @@
 
 #define VIEW "baton.view"
 
+json_t **expr_view_new(lua_State *lua)
+{
+    json_t **view = lua_newuserdatauv(lua, sizeof *view, 0);
+
+    *view = NULL;
+    luaL_setmetatable(lua, VIEW);
+    return view;
+}
+
 void expr_view_push(lua_State *lua, json_t *value)
 {
     json_t **view = NULL;
@@ -31,9 +40,7 @@ void expr_view_push(lua_State *lua, json_t *value)
         return;
     case JSON_OBJECT:
     case JSON_ARRAY:
-        view = lua_newuserdatauv(lua, sizeof(json_t *), 0);
-        *view = NULL;
-        luaL_setmetatable(lua, VIEW);
+        view = expr_view_new(lua);
         *view = json_incref(value);
         return;
     }
@@ -114,10 +121,11 @@ static int step_index(lua_State *lua)
 
     for (int i = 0; field != NULL && i < 3; i++) {
         if (strcmp(field, fields[i]) == 0 && scope->step != NULL) {
-            json_t *value = scope->step(scope->step_context, name, (enum expr_step_field)i);
+            json_t **view = expr_view_new(lua);
 
-            expr_view_push(lua, value);
-            json_decref(value);
+            *view = scope->step(scope->step_context, name, (enum expr_step_field)i);
+            if (!json_is_object(*view) && !json_is_array(*view))
+                expr_view_push(lua, *view);
             return 1;
         }
     }

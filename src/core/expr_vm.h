@@ -31,6 +31,8 @@ size_t expr_cost_of_bytes(size_t bytes);
 
 /* expr_view.c */
 void expr_view_open(lua_State *lua); /* its metatable */
+/** Push an empty view. What is put into it is freed with it, also when an error comes between. */
+json_t **expr_view_new(lua_State *lua);
 /** Push a JSON value: a read-only view of an array or object, else the value; NULL and null are nil. */
 void expr_view_push(lua_State *lua, json_t *value);
 /** The JSON behind the view at index; NULL = no view. Borrowed. */
