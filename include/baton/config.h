@@ -41,6 +41,7 @@ struct config_topics {
 const struct config_topics *config_topics(const struct config *config);
 const struct engine_limits *config_limits(const struct config *config);
 int config_threads(const struct config *config);
+const char *config_reply_key_file(const struct config *config); /* NULL = none */
 const char *config_log_level(const struct config *config);
 bool config_log_json(const struct config *config);
 /** [{"path","value","origin"}...] of every setting, secrets masked; new reference. */

@@ -72,6 +72,8 @@ struct worker_options {
     const char *const *allow_reply_to; /* NULL-terminated topic names a starter may ask answers on */
     const char *command_prefix;
     const char *const *service_replies; /* see wire_names */
+    const char *reply_keys;  /* text of the key file, taken by wire_signer_new once already; NULL = ids carry no tag */
+    size_t reply_keys_len;
     struct engine_limits limits;
     struct definition_store *store;
     struct definition_feed feed;

@@ -9,7 +9,8 @@
 #include <baton/saga.h>
 
 /* --- names --- */
-#define WIRE_MESSAGE_ID_MAX 320 /* <saga>/<step>/<x or c>/<attempt> and more */
+#define WIRE_MESSAGE_ID_MAX 320 /* <saga>/<step>/<x or c>/<attempt>/<tag>, and its NUL */
+#define WIRE_TAG_LEN 32         /* hex digits of a tag */
 
 /** Writes `<saga>/<step>/<x|c>/<attempt>`; returns its length. */
 size_t wire_message_id(char out[WIRE_MESSAGE_ID_MAX], const char *saga_id, const char *step, enum saga_action action, int attempt);
@@ -22,7 +23,26 @@ struct wire_message_id {
     enum saga_action action;
     int attempt;
 };
+/** The form alone, with a tag or without: whether the tag is right is wire_signer_believes's. */
 bool wire_message_id_parse(const void *text, size_t len, struct wire_message_id *ret_id);
+/** Does a text that wire_message_id_parse took end in a tag? */
+bool wire_message_id_tagged(const char *id, size_t len);
+
+/* --- reply keys: who cannot read a command cannot make up its reply --- */
+#define WIRE_REPLY_KEY_MIN 32 /* characters of a key */
+#define WIRE_REPLY_KEYS_MAX 8 /* lines of a key file */
+struct wire_signer; /* holds the keys; one thread's */
+/**
+ * @keys  Text of the key file: a key a line, the first signs, all are believed. The line `unsigned` stands for no tag. Not kept.
+ * BATON_OK; BATON_E_INVALID: a line is no key, or there is none (err names the line, never the key); BATON_E_NOMEM.
+ */
+enum baton_err wire_signer_new(const char *keys, size_t len, struct wire_signer **ret_signer, struct baton_error *err);
+void wire_signer_free(struct wire_signer *signer); /* NULL is fine */
+/** Appends `/<tag>` to a message id: the first 128 bits of HMAC-SHA-256(first key, id). Returns the new length; 0 if memory ran out.
+ * signer NULL, or its first line is `unsigned`: the id stays as it is. */
+size_t wire_signer_sign(struct wire_signer *signer, char id[WIRE_MESSAGE_ID_MAX], size_t len);
+/** Is the tag of id, which wire_message_id_parse took, that of one of the keys? Takes the same time wherever it differs. signer NULL: true, whatever the tag. */
+bool wire_signer_believes(struct wire_signer *signer, const char *id, size_t len);
 
 /** The partition of a key as the Java clients choose it: (murmur2(key) & 0x7fffffff) % partitions. */
 int32_t wire_partition_of(const void *key, size_t len, int32_t partitions);
@@ -74,10 +94,11 @@ struct wire_reply {
     json_t *body;    /* owned; NULL = null or empty value */
     json_t *headers; /* owned; all text headers as an object, first of each name; NULL unless wanted */
 };
-/** The correlation only (cheap: no body parse), for routing and loading. BATON_E_POISON with reason. */
-enum baton_err wire_reply_id(const struct bus_message *message, struct wire_message_id *ret_id, enum dlq_reason *ret_reason,
-                             struct baton_error *err);
-/** The whole. A body that is not JSON is poison, unless the header kafka_nest-err is there (its text becomes {"error":{...}}). Structured CloudEvents: body = data,
+/** The correlation only (cheap: no body parse), for routing and loading; with a signer, only a correlation that it believes. BATON_E_POISON with
+ * reason. */
+enum baton_err wire_reply_id(const struct bus_message *message, struct wire_signer *signer, struct wire_message_id *ret_id,
+                             enum dlq_reason *ret_reason, struct baton_error *err);
+/** The whole of a reply whose wire_reply_id was taken. A body that is not JSON is poison, unless the header kafka_nest-err is there (its text becomes {"error":{...}}). Structured CloudEvents: body = data,
  * correlation from the event's causationid when there is no header. want_headers: build `headers`. */
 enum baton_err wire_reply_read(const struct bus_message *message, const struct json_limits *limits, bool want_headers,
                                struct wire_reply *ret_reply, enum dlq_reason *ret_reason, struct baton_error *err);
@@ -100,10 +121,11 @@ struct wire_names {
     const char *const *service_replies; /* pairs service, topic; NULL-terminated; services with a reply topic of their own */
     const char *command_prefix;      /* topics prefix, "" */
     const char *source_prefix;       /* "" */
+    struct wire_signer *signer;      /* of commands' ids; NULL = they carry no tag */
 };
 
 /** A command record on `<prefix><service>.commands`: headers of docs/protocol.md, value = the input. now_ms for ce_time.
- * The traceparent is a child of the saga's (same trace id; span id derived from the message id, so that every worker
+ * The traceparent is a child of the saga's (same trace id; span id derived from the message id without its tag, so that every worker
  * computes the same); none if the saga has none. BATON_E_NOMEM. */
 enum baton_err wire_command_write(const struct saga *saga, const struct effect *effect, int64_t now_ms,
                                   const struct wire_names *names, struct wire_out *out, struct baton_error *err);

@@ -110,6 +110,11 @@ enum baton_err file_read(const char *path, size_t bytes_max, char **ret_text, si
 /** The worker's name: as given, or <hostname>-<lowest free slot>, held by a lock for the life of the process. */
 enum baton_err instance_name(const char *given, char *ret_name, size_t size, struct baton_error *err);
 
+/* reply_keys.c */
+/** The text of security.replyKeyFile, checked; nothing if it names none. A file that others may read is warned of. */
+enum baton_err reply_keys_read(struct cli *cli, char **ret_keys, size_t *ret_len, struct baton_error *err);
+void reply_keys_free(char *keys, size_t len); /* overwrites it first; NULL is fine */
+
 /* the commands */
 int command_worker(struct cli *cli);
 int command_topics(struct cli *cli);

@@ -435,6 +435,11 @@ int config_threads(const struct config *config)
     return config->threads;
 }
 
+const char *config_reply_key_file(const struct config *config)
+{
+    return config_text(config, "security.replyKeyFile");
+}
+
 const char *config_log_level(const struct config *config)
 {
     return config_text(config, "log.level");

@@ -37,6 +37,7 @@ const struct setting config_settings[] = {
     {"engine.cacheBytes", SETTING_WHOLE, "33554432", 1024 * 1024, INT64_C(1) << 40},
     {"engine.maxMessageBytes", SETTING_WHOLE, "1000000", 1000, 100000000},
     {"engine.definitionWait", SETTING_DURATION, "10s", 0, 600000},
+    {"security.replyKeyFile", SETTING_TEXT, NULL, 0, 0},
     {"log.level", SETTING_TEXT, "info", 0, 0},
     {"log.format", SETTING_TEXT, "text", 0, 0},
 };
@@ -44,11 +45,11 @@ const size_t config_settings_len = sizeof config_settings / sizeof *config_setti
 _Static_assert(sizeof config_settings / sizeof *config_settings <= CONFIG_SETTINGS_MAX, "struct config holds a value for each");
 
 /* Keys that are no scalars, and sections. */
-static const char *const others[] = {"kafka", "services", "redis", "topics", "engine", "log", "topics.start", "topics.allowReplyTo"};
+static const char *const others[] = {"kafka", "services", "redis", "topics", "engine", "security", "log", "topics.start", "topics.allowReplyTo"};
 #define OTHERS (sizeof others / sizeof *others)
 
 /* Of the design, not of this version: said so, instead of "unknown". */
-static const char *const later[] = {"http", "security", "redis.caFile"};
+static const char *const later[] = {"http", "redis.caFile"};
 #define LATER (sizeof later / sizeof *later)
 
 const struct setting *config_setting_find(const char *path)

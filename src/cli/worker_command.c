@@ -91,8 +91,8 @@ int command_worker(struct cli *cli)
     struct worker *worker = NULL;
     struct worker_stats stats = {0};
     struct baton_error err = {0};
-    char instance[160], version[64] = "";
-    size_t created = 0;
+    char instance[160], version[64] = "", *keys = NULL;
+    size_t created = 0, keys_len = 0;
     sigset_t signals;
     enum baton_err rc = BATON_OK;
     int code = EXIT_OK;
@@ -105,7 +105,9 @@ int command_worker(struct cli *cli)
     (void)sigaddset(&signals, SIGINT);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     wiring->cli = cli;
-    rc = instance_name(given, instance, sizeof instance, &err);
+    rc = reply_keys_read(cli, &keys, &keys_len, &err);
+    if (rc == BATON_OK)
+        rc = instance_name(given, instance, sizeof instance, &err);
     if (rc == BATON_OK)
         rc = redis_check(config_redis(cli->config), version, &err);
     if (rc == BATON_E_RETRY) { /* it may come later: sagas wait in Kafka */
@@ -140,6 +142,8 @@ int command_worker(struct cli *cli)
         .allow_reply_to = topics->allow_reply_to,
         .command_prefix = topics->prefix,
         .service_replies = topics->service_replies,
+        .reply_keys = keys,
+        .reply_keys_len = keys_len,
         .limits = *config_limits(cli->config),
         .store = setup.store,
         .feed = {.self = tail, .next = feed_next, .release = feed_release},
@@ -167,6 +171,7 @@ int command_worker(struct cli *cli)
     worker_free(worker);
     kafka_tail_close(tail);
     setup_clear(&setup);
+    reply_keys_free(keys, keys_len);
     free(wiring);
     return code;
 }

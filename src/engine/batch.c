@@ -54,7 +54,7 @@ static enum baton_err classify(struct engine *engine, struct item *item)
         break;
     case INPUT_REPLIES:
         item->kind = ITEM_REPLY;
-        rc = wire_reply_id(&item->message, &item->reply.id, &item->reason, &why);
+        rc = wire_reply_id(&item->message, engine->names.signer, &item->reply.id, &item->reason, &why);
         if (rc == BATON_OK)
             (void)strcpy(item->id, item->reply.id.saga_id);
         break;

@@ -203,14 +203,17 @@ static bool setup(struct engine *engine)
     engine->parts = calloc((size_t)engine->options->partitions, sizeof *engine->parts);
     engine->positions = calloc((size_t)engine->options->partitions, sizeof *engine->positions);
     engine->vm = expr_vm_new();
+    if (engine->options->reply_keys != NULL &&
+        wire_signer_new(engine->options->reply_keys, engine->options->reply_keys_len, &engine->names.signer, NULL) != BATON_OK)
+        return false;
     if (engine->parts == NULL || engine->positions == NULL || engine->vm == NULL)
         return false;
     for (int32_t p = 0; p < engine->options->partitions; p++)
         part_init(&engine->parts[p], p);
-    engine->names = (struct wire_names){.replies = engine->options->replies_topic,
-                                        .service_replies = engine->options->service_replies,
-                                        .command_prefix = engine->options->command_prefix,
-                                        .source_prefix = ""};
+    engine->names.replies = engine->options->replies_topic;
+    engine->names.service_replies = engine->options->service_replies;
+    engine->names.command_prefix = engine->options->command_prefix;
+    engine->names.source_prefix = "";
     return true;
 }
 
@@ -229,6 +232,7 @@ static void teardown(struct engine *engine)
     expr_vm_free(engine->vm);
     effects_free(&engine->effects);
     wire_out_free(&engine->out);
+    wire_signer_free(engine->names.signer);
     buffer_free(&engine->scratch);
     free(engine->parts);
     free(engine->positions);

@@ -41,7 +41,8 @@ enum baton_err wire_command_write(const struct saga *saga, const struct effect *
 {
     const char *step = saga->definition->steps[effect->step].name;
     char id[WIRE_MESSAGE_ID_MAX];
-    size_t id_len = wire_message_id(id, saga->id, step, effect->action, effect->attempt);
+    size_t plain_len = wire_message_id(id, saga->id, step, effect->action, effect->attempt);
+    size_t id_len = wire_signer_sign(names->signer, id, plain_len);
     size_t key_len;
     char key[WIRE_MESSAGE_ID_MAX];
 
@@ -49,6 +50,8 @@ enum baton_err wire_command_write(const struct saga *saga, const struct effect *
     if (!put_topic(out, names, effect->service))
         return baton_fail(err, BATON_E_INVALID, "command of step %s: the topic name of service \"%s\" is too long",
                           step, effect->service);
+    if (id_len == 0)
+        return baton_fail(err, BATON_E_NOMEM, "command of step %s: out of memory", step);
     record_key(out, saga->id);
     record_header(out, "ce_id");
     buffer_append(&out->text, id, id_len);
@@ -67,7 +70,7 @@ enum baton_err wire_command_write(const struct saga *saga, const struct effect *
     record_header(out, "kafka_correlationId");
     buffer_append(&out->text, id, id_len);
     record_header_text(out, "kafka_replyTopic", reply_topic(names, effect->service));
-    record_headers_trace(out, saga, id, id_len);
+    record_headers_trace(out, saga, id, plain_len);
     json_write(&out->value, effect->input);
     return record_end(out, "command", err);
 }

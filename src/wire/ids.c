@@ -1,5 +1,5 @@
 /*
- * ids.c -- message ids and idempotency keys: `<saga>/<step>/<x or c>/<attempt>`.
+ * ids.c -- message ids and idempotency keys: `<saga>/<step>/<x or c>/<attempt>`, and `/<tag>` of a signed one.
  *
  * Owns:     their form, and nothing that needs more than the text.
  * May use:  the core's id rules.
@@ -24,7 +24,7 @@ static size_t put(char *out, size_t at, const char *text)
     return at + len;
 }
 
-_Static_assert(SAGA_ID_MAX + 1 + DEFINITION_STEP_NAME_MAX + 8 + 3 + ATTEMPT_DIGITS_MAX + 2 <= WIRE_MESSAGE_ID_MAX,
+_Static_assert(SAGA_ID_MAX + 1 + DEFINITION_STEP_NAME_MAX + 8 + 3 + ATTEMPT_DIGITS_MAX + 1 + WIRE_TAG_LEN + 1 <= WIRE_MESSAGE_ID_MAX,
                "a message id of the longest parts must fit");
 
 static size_t put_number(char *out, size_t at, int number)
@@ -110,6 +110,27 @@ static bool step_valid(const char *text, size_t len)
     return i == len || (text[i] == '.' && number_parse(text + i + 1, len - i - 1, &iteration));
 }
 
+bool wire_message_id_tagged(const char *id, size_t len)
+{
+    int slashes = 0;
+
+    for (size_t i = 0; i < len; i++)
+        slashes += id[i] == '/';
+    return slashes == 4;
+}
+
+/* `/<tag>` at the end of the text. */
+static bool tag_valid(const char *text, size_t len)
+{
+    if (len != 1 + WIRE_TAG_LEN)
+        return false;
+    for (size_t i = 1; i < len; i++) {
+        if (!digit(text[i]) && !(text[i] >= 'a' && text[i] <= 'f'))
+            return false;
+    }
+    return true;
+}
+
 bool wire_message_id_parse(const void *text, size_t len, struct wire_message_id *ret_id)
 {
     const char *part[4];
@@ -121,20 +142,22 @@ bool wire_message_id_parse(const void *text, size_t len, struct wire_message_id 
     if (text == NULL || len == 0 || len >= WIRE_MESSAGE_ID_MAX)
         return false;
     for (int i = 0; i < 4; i++) {
-        const char *slash = i == 3 ? NULL : memchr(at, '/', rest);
+        const char *slash = memchr(at, '/', rest);
 
         if (i < 3 && slash == NULL)
             return false;
         part[i] = at;
-        part_len[i] = i == 3 ? rest : (size_t)(slash - at);
+        part_len[i] = slash == NULL ? rest : (size_t)(slash - at);
+        at += part_len[i];
+        rest -= part_len[i];
         if (i < 3) {
-            rest -= part_len[i] + 1;
-            at = slash + 1;
+            at++;
+            rest--;
         }
     }
     if (!saga_id_valid(part[0], part_len[0]) || !step_valid(part[1], part_len[1]) || part_len[2] != 1 ||
         (part[2][0] != 'x' && part[2][0] != 'c') || !number_parse(part[3], part_len[3], &attempt) || attempt < 1 ||
-        attempt > INT_MAX)
+        attempt > INT_MAX || (rest > 0 && !tag_valid(at, rest)))
         return false;
     memcpy(ret_id->saga_id, part[0], part_len[0]);
     ret_id->saga_id[part_len[0]] = '\0';

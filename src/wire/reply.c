@@ -17,31 +17,35 @@ static bool is_nest_error(const struct bus_message *message)
     return wire_header(message, "kafka_nest-err") != NULL;
 }
 
-static enum baton_err parse_id(struct text_view view, const char *where, struct wire_message_id *ret_id,
-                               enum dlq_reason *ret_reason, struct baton_error *err)
+static enum baton_err parse_id(struct text_view view, const char *where, struct wire_signer *signer,
+                               struct wire_message_id *ret_id, enum dlq_reason *ret_reason, struct baton_error *err)
 {
-    if (wire_message_id_parse(view.text, view.len, ret_id))
-        return BATON_OK;
-    return poison(ret_reason, DLQ_INVALID_CORRELATION, err,
-                  "%s is not the id of one of our commands; echo the command's kafka_correlationId, byte for byte",
-                  where);
+    if (!wire_message_id_parse(view.text, view.len, ret_id))
+        return poison(ret_reason, DLQ_INVALID_CORRELATION, err,
+                      "%s is not the id of one of our commands; echo the command's kafka_correlationId, byte for byte",
+                      where);
+    if (!wire_signer_believes(signer, view.text, view.len))
+        return poison(ret_reason, DLQ_BAD_SIGNATURE, err,
+                      "%s carries %s: forged, not echoed byte for byte, or signed with a key that security.replyKeyFile no longer holds",
+                      where, wire_message_id_tagged(view.text, view.len) ? "a tag of no reply key" : "no tag");
+    return BATON_OK;
 }
 
 /* event: NULL unless the message is a structured CloudEvent. */
 static enum baton_err find_id(const struct bus_message *message, const struct cloudevent *event,
-                              struct wire_message_id *ret_id, enum dlq_reason *ret_reason, struct baton_error *err)
+                              struct wire_signer *signer, struct wire_message_id *ret_id, enum dlq_reason *ret_reason, struct baton_error *err)
 {
     struct text_view view = header_text(message, "kafka_correlationId");
 
     if (view.text != NULL)
-        return parse_id(view, "kafka_correlationId", ret_id, ret_reason, err);
+        return parse_id(view, "kafka_correlationId", signer, ret_id, ret_reason, err);
     view = header_text(message, "ce_causationid");
     if (view.text != NULL)
-        return parse_id(view, "ce_causationid", ret_id, ret_reason, err);
+        return parse_id(view, "ce_causationid", signer, ret_id, ret_reason, err);
     if (event != NULL)
         view = cloudevent_text(event, "causationid");
     if (view.text != NULL)
-        return parse_id(view, "causationid", ret_id, ret_reason, err);
+        return parse_id(view, "causationid", signer, ret_id, ret_reason, err);
     return poison(ret_reason, DLQ_MISSING_CORRELATION, err,
                   "no kafka_correlationId and no ce_causationid; echo the command's kafka_correlationId");
 }
@@ -51,8 +55,8 @@ static bool has_correlation(const struct bus_message *message)
     return header_either(message, "kafka_correlationId", "ce_causationid").text != NULL;
 }
 
-enum baton_err wire_reply_id(const struct bus_message *message, struct wire_message_id *ret_id,
-                             enum dlq_reason *ret_reason, struct baton_error *err)
+enum baton_err wire_reply_id(const struct bus_message *message, struct wire_signer *signer,
+                             struct wire_message_id *ret_id, enum dlq_reason *ret_reason, struct baton_error *err)
 {
     struct cloudevent event = {NULL, NULL};
     struct wire_message_id id;
@@ -62,7 +66,7 @@ enum baton_err wire_reply_id(const struct bus_message *message, struct wire_mess
     if (rc == BATON_OK && structured)
         rc = cloudevent_read(message, &json_default_limits, &event, ret_reason, err);
     if (rc == BATON_OK)
-        rc = find_id(message, structured ? &event : NULL, &id, ret_reason, err);
+        rc = find_id(message, structured ? &event : NULL, signer, &id, ret_reason, err);
     cloudevent_clear(&event);
     if (rc == BATON_OK)
         *ret_id = id;
@@ -203,7 +207,7 @@ enum baton_err wire_reply_read(const struct bus_message *message, const struct j
         structured = &event;
     }
     if (rc == BATON_OK)
-        rc = find_id(message, structured, &reply.id, ret_reason, err);
+        rc = find_id(message, structured, NULL, &reply.id, ret_reason, err);
     if (rc == BATON_OK)
         rc = read_outcome(message, &reply.outcome, ret_reason, err);
     if (rc == BATON_OK)

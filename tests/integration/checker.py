@@ -46,6 +46,12 @@ def canonical(document):
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
+def plain(message):
+    """A message id without its tag."""
+    parts = (message or "").split("/")
+    return "/".join(parts[:4]) if len(parts) == 5 and len(parts[4]) == 32 and set(parts[4]) <= set("0123456789abcdef") else message
+
+
 def murmur2(key):
     """org.apache.kafka.common.utils.Utils.murmur2, as the Java client's partitioner uses it."""
     word = 0xffffffff
@@ -534,9 +540,9 @@ def check_commands(case):
         message, saga_id = header(command, "ce_id"), header(command, "ce_sagaid")
         step, action, attempt = header(command, "ce_sagastep"), header(command, "ce_sagaaction"), header(command, "ce_sagaattempt")
         where = f"{command.topic}[{command.partition}]@{command.offset}"
-        seen[message] += 1
+        seen[plain(message)] += 1
         letter = {"execute": "x", "compensate": "c"}.get(action)
-        if message != f"{saga_id}/{step}/{letter}/{attempt}" or header(command, "kafka_correlationId") != message:
+        if plain(message) != f"{saga_id}/{step}/{letter}/{attempt}" or header(command, "kafka_correlationId") != message:
             yield f"{where}: command {message}: its ids do not fit together"
         if header(command, "idempotency-key") != f"{saga_id}/{step}/{letter}":
             yield f"{where}: command {message}: its idempotency key is {header(command, 'idempotency-key')}"
@@ -698,6 +704,7 @@ def check_effects(case):
         message = header(record, "kafka_correlationId") or header(record, "ce_causationid")
         if message is None and (header(record, "content-type") or "").startswith("application/cloudevents+json"):
             message = json.loads(record.value).get("causationid")
+        message = plain(message)
         if message and message.count("/") == 3 and (record.topic, record.partition, record.offset) not in dead:
             said[message.rsplit("/", 1)[0]].add(outcome_of(record))
     for saga_id, saga in case.sagas.items():

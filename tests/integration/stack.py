@@ -107,6 +107,13 @@ class Baton:
         self.producer = Producer({**checker.client(BROKERS), "partitioner": "murmur2_random", "linger.ms": 0, "message.max.bytes": 2000000})
         self.workers, self.people = [], None
 
+    def configure(self, **sections):
+        """More sections of the configuration, for workers and commands started from now on."""
+        with open(self.config) as old:
+            merged = {**json.load(old), **sections}
+        with open(self.config, "w") as out:
+            json.dump(merged, out)
+
     # --- processes ---
 
     def worker(self, instance):

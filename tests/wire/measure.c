@@ -91,7 +91,7 @@ static void measure_readers(struct saga *saga)
     for (int i = 0; i < CALLS; i++) {
         struct wire_message_id id;
 
-        (void)wire_reply_id(&reply_given.message, &id, &reason, NULL);
+        (void)wire_reply_id(&reply_given.message, NULL, &id, &reason, NULL);
     }
     report("wire_reply_id", started, CALLS, 0);
     started = now_ns();

@@ -3,6 +3,8 @@
  */
 #include "support.h"
 
+#define KEY "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static const char *const own_replies[] = {"payments", "payments.replies", NULL};
 
 static const struct wire_names names = {
@@ -143,9 +145,31 @@ static void every_attempt_has_an_id_of_its_own_and_one_idempotency_key(void **st
     saga_free(saga);
 }
 
+/* The tags: printf o-1001/reserve/x/1 | openssl dgst -sha256 -hmac KEY, the first 32 digits. */
+static void a_signed_command_differs_in_its_two_ids_only(void **state)
+{
+    struct saga *saga = order_saga();
+    struct wire_names signing = names;
+    struct effect effect = command_rows[0].effect;
+    char span[64];
+
+    (void)state;
+    assert_int_equal(wire_signer_new(KEY, strlen(KEY), &signing.signer, NULL), BATON_OK);
+    assert_int_equal(wire_command_write(saga, &effect, 0, &names, &out, NULL), BATON_OK);
+    strcpy(span, record_header_value(&out.record, "traceparent"));
+    assert_int_equal(wire_command_write(saga, &effect, 0, &signing, &out, NULL), BATON_OK);
+    assert_string_equal(record_header_value(&out.record, "ce_id"), "o-1001/reserve/x/1/b5e81822a5e617282ce0d58c43e845a1");
+    assert_string_equal(record_header_value(&out.record, "kafka_correlationId"), "o-1001/reserve/x/1/b5e81822a5e617282ce0d58c43e845a1");
+    assert_string_equal(record_header_value(&out.record, "idempotency-key"), "o-1001/reserve/x");
+    assert_string_equal(record_header_value(&out.record, "traceparent"), span);
+    wire_signer_free(signing.signer);
+    saga_free(saga);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_signed_command_differs_in_its_two_ids_only),
         cmocka_unit_test(a_topic_name_that_does_not_fit_is_refused),
         cmocka_unit_test(every_attempt_has_an_id_of_its_own_and_one_idempotency_key),
     };

@@ -47,7 +47,8 @@ static void save_record(const char *schema, const char *what, const struct bus_r
 
 static void commands(void **state)
 {
-    static const struct wire_names names = {.replies = "baton.replies", .command_prefix = "shop.", .source_prefix = ""};
+    static const char key[] = "0123456789abcdef0123456789abcdef";
+    struct wire_names names = {.replies = "baton.replies", .command_prefix = "shop.", .source_prefix = ""};
     struct saga *saga = order_saga();
     struct effect effect = {.kind = EFFECT_COMMAND,
                             .attempt = 1,
@@ -60,6 +61,11 @@ static void commands(void **state)
     (void)state;
     assert_int_equal(wire_command_write(saga, &effect, 1769860800120, &names, &out, NULL), BATON_OK);
     save_record("command", "execute", &out.record);
+    assert_int_equal(wire_signer_new(key, strlen(key), &names.signer, NULL), BATON_OK);
+    assert_int_equal(wire_command_write(saga, &effect, 1769860800120, &names, &out, NULL), BATON_OK);
+    save_record("command", "signed", &out.record);
+    wire_signer_free(names.signer);
+    names.signer = NULL;
     free(saga->traceparent);
     saga->traceparent = NULL;
     effect.action = ACTION_COMPENSATE;
