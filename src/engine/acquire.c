@@ -44,7 +44,7 @@ static void note_last(struct taking *taking, const struct journal_record *record
     if (record->part == 1)
         taking->last_offset = offset;
     taking->checkpoint_offset = record->checkpoint_offset;
-    if (taking->committed.known == false)
+    if (taking->seq < 0) /* the group knows no checkpoint: the journal's last record does */
         taking->checkpoint = record->checkpoint;
     taking->has_vector = true;
     for (size_t i = 0; i < options->inputs_len; i++) {
@@ -94,7 +94,7 @@ static enum baton_err read_journal(struct taking *taking, int64_t from, record_v
             break;
         rc = journal_record_read(message.value, message.value_len, &record, err);
         if (rc == BATON_OK && taking->seq >= 0 && record.seq > taking->seq)
-            rc = baton_fail(err, BATON_E_RETRY, "partition %d: the journal has seq %" PRId64 ", the offsets fetched say %" PRId64,
+            rc = baton_fail(err, BATON_E_STALE, "partition %d: the journal has seq %" PRId64 ", the offsets fetched say %" PRId64,
                             taking->part->partition, record.seq, taking->seq);
         if (rc == BATON_OK) {
             whole = record.part == record.parts;
@@ -120,9 +120,17 @@ static enum baton_err visit_dirty(struct taking *taking, struct journal_record *
     json_t *item = NULL;
     struct journal_step step;
 
+    const struct part *part = taking->part;
+    int64_t last = part->marks_len == 0 ? taking->checkpoint : part->marks[part->marks_len - 1].seq;
+
     (void)context;
     if (record->seq <= taking->checkpoint)
         return BATON_OK;
+    if (record->seq > last + 1)
+        return baton_fail(err, BATON_E_STALE,
+                          "partition %d: %s begins after its checkpoint: seq %" PRId64 " is needed, seq %" PRId64
+                          " is there: records were deleted too early; raise the topic's retention", part->partition,
+                          taking->engine->options->journal_topic, last + 1, record->seq);
     if (!part_mark_add(taking->part, record->seq, offset, bytes))
         return baton_fail(err, BATON_E_NOMEM, "out of memory for partition %d", taking->part->partition);
     json_array_foreach(record->steps, i, item) {
@@ -392,7 +400,7 @@ static enum baton_err take_state(struct taking *taking, struct rebuilding *rebui
         as_of = strtoll(digits, NULL, 10);
     }
     if (as_of > taking->seq)
-        return baton_fail(err, BATON_E_RETRY, "partition %d: state of saga %s is of seq %" PRId64 ", the offsets say %" PRId64,
+        return baton_fail(err, BATON_E_STALE, "partition %d: state of saga %s is of seq %" PRId64 ", the offsets say %" PRId64,
                           taking->part->partition, id, as_of, taking->seq);
     folded = fold_find(&rebuilding->tail, id);
     if (folded != NULL) {
@@ -638,8 +646,14 @@ static void not_acquired(struct engine *engine, struct part *part, enum baton_er
 
     part_forget(engine, part);
     part->retry_at_ms = now + ACQUIRE_RETRY_MS;
-    if (rc == BATON_E_RETRY)
+    if (rc == BATON_E_RETRY) {
+        part->waiting_since_ms = part->waiting_since_ms == 0 ? now : part->waiting_since_ms;
+        if (now - part->waiting_since_ms >= ACQUIRE_PATIENCE_MS) {
+            ENGINE_LOG(engine, LOG_LEVEL_ERROR, "partition %d is still waiting: %s", part->partition, err->text);
+            part->waiting_since_ms = now;
+        }
         return;
+    }
     if (part->troubled_since_ms == 0) {
         part->troubled_since_ms = now;
         ENGINE_LOG(engine, LOG_LEVEL_WARN, "%s; looking again", err->text);
@@ -667,7 +681,7 @@ void acquire_parts(struct engine *engine)
             rc = acquire(engine, part, &err);
             if (rc == BATON_OK) {
                 part->state = PART_READY;
-                part->troubled_since_ms = 0;
+                part->troubled_since_ms = part->waiting_since_ms = 0;
                 ENGINE_LOG(engine, LOG_LEVEL_INFO, "partition %d: ready at seq %" PRId64 ", checkpoint %" PRId64 ", %zu dirty",
                            part->partition, part->seq, part->checkpoint, part->dirty_len);
             } else if (rc == BATON_E_FATAL) {

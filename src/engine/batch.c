@@ -124,7 +124,7 @@ static void rebalance(struct engine *engine, const struct bus_poll *poll)
 
         part_forget(engine, part);
         part->state = poll->kind == BUS_ASSIGNED ? PART_ACQUIRING : PART_NONE;
-        part->retry_at_ms = part->troubled_since_ms = 0;
+        part->retry_at_ms = part->troubled_since_ms = part->waiting_since_ms = 0;
     }
     ENGINE_LOG(engine, LOG_LEVEL_INFO, "thread %d: %zu partitions %s", engine->thread, poll->partitions_len,
                poll->kind == BUS_ASSIGNED ? "assigned" : poll->lost ? "lost" : "revoked");

@@ -92,7 +92,8 @@ struct part {
     int32_t partition;
     enum part_state state;
     int64_t retry_at_ms;      /* next attempt to acquire */
-    int64_t troubled_since_ms; /* 0 = not */
+    int64_t troubled_since_ms; /* its position makes no sense; 0 = it does */
+    int64_t waiting_since_ms;  /* for its position; 0 = not */
     int64_t seq;              /* of the last committed transaction */
     int64_t checkpoint;       /* of that record */
     int64_t shown;            /* w as this thread last wrote or read it */
