@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define LOG_TAIL 2500 /* bytes of the log that a failure shows */
 #define START_MS INT64_C(1769860800000) /* 2026-01-31T12:00:00Z */
 
 /* a and b can be undone; c is the last. A large `pad` makes b's command large. */
@@ -371,8 +372,9 @@ void stage_wait(struct stage *stage, int64_t until_real_ms, const char *conditio
     answer_all(stage);
     if (memory_world_real_ms() > until_real_ms) {
         char *text = whole_log(stage);
+        size_t len = strlen(text);
 
-        (void)fprintf(stderr, "%s%s:%d: waited in vain for: %s\n", text, file, line, condition);
+        (void)fprintf(stderr, "%s\n%s:%d: waited in vain for: %s\n", len > LOG_TAIL ? text + len - LOG_TAIL : text, file, line, condition);
         free(text);
         _fail(file, line);
     }
@@ -452,6 +454,8 @@ struct stage_position stage_journal(struct stage *stage, int32_t partition)
             position.checkpoint = record.checkpoint;
             position.checkpoint_offset = record.checkpoint_offset;
             position.records++;
+            for (size_t i = 0; i < INPUTS; i++)
+                position.vector[i] = json_integer_value(json_object_get(record.vector, inputs[i].topic));
             journal_record_clear(&record);
         }
         memory_kafka_release(&message);

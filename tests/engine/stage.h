@@ -118,7 +118,10 @@ int64_t stage_letters(struct stage *stage, const char *reason);
 /** Commands with this message id. */
 int64_t stage_commands(struct stage *stage, const char *message_id);
 /** Where the journal's last record of p stands. */
-struct stage_position { int64_t seq, checkpoint, checkpoint_offset, records; };
+struct stage_position {
+    int64_t seq, checkpoint, checkpoint_offset, records;
+    int64_t vector[3]; /* of ORDERS, REPLIES, CONTROL */
+};
 struct stage_position stage_journal(struct stage *stage, int32_t partition);
 
 /* --- waiting: the participants answer meanwhile --- */
