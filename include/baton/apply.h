@@ -10,19 +10,20 @@
  * Start a saga: EVENT_START on nothing.
  *
  * @definition  Borrowed; must outlive the saga. Pinned by the saga.
- * @ret_saga    Out: the new saga with seq 1, on BATON_OK only.
+ * @ret_saga    Out: the new saga with seq 1, the caller's; NULL unless BATON_OK.
  * Returns BATON_OK or BATON_E_NOMEM. Total otherwise: an expression that fails fails its step, not the call.
  */
 enum baton_err saga_start(const struct definition *definition, const struct saga_event *event, struct saga **ret_saga,
                           struct effects *effects);
 
 /**
- * Advance one saga by one event.
+ * What one event makes of a saga.
  *
  * Pure: no clock, no randomness, no I/O. Equal input gives equal output on every worker and every version of the same
  * major, so that a topic can be replayed and a crashed step resumed elsewhere.
  *
- * @saga     In and out: *saga is replaced by the new state (the old one is freed) on BATON_OK only; left exactly as it was otherwise.
+ * @saga      Borrowed, only read.
+ * @ret_next  Out: the new state, the caller's; NULL if the event changed nothing (IGNORED_EARLY) or memory ran out.
  * @event    Borrowed. EVENT_START on an existing saga counts a duplicate (the caller has checked that the input is the same).
  * @effects  Out, cleared first. In the order they must appear in the topics.
  * Returns BATON_OK (see effects->disposition) or BATON_E_NOMEM.
@@ -31,6 +32,8 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
  * Salem, "Sagas", SIGMOD 1987). Rule: every live saga owns a due time or a parked reason; asserted after every apply,
  * in release builds too.
  */
+enum baton_err saga_next(const struct saga *saga, const struct saga_event *event, struct saga **ret_next, struct effects *effects);
+/** The same in place: *saga is replaced by the new state (the old one is freed), or left exactly as it was. */
 enum baton_err saga_apply(struct saga **saga, const struct saga_event *event, struct effects *effects);
 
 /** NULL if the saga keeps promise 4 (every live saga owns a due time or a parked reason), else what is wrong. */

@@ -387,7 +387,7 @@ const char *saga_broken_rule(const struct saga *saga)
 }
 
 /* Close the application: the invariant holds in release builds too, because a saga that breaks it would be silently stuck. */
-static enum baton_err finish(struct apply *apply, struct saga **saga)
+static enum baton_err finish(struct apply *apply, struct saga **ret_next)
 {
     if (apply->failed || apply->effects->disposition == IGNORED_EARLY) {
         enum disposition disposition = apply->effects->disposition;
@@ -395,13 +395,13 @@ static enum baton_err finish(struct apply *apply, struct saga **saga)
         effects_clear(apply->effects);
         apply->effects->disposition = disposition;
         saga_free(apply->next);
+        *ret_next = NULL;
         return apply->failed ? BATON_E_NOMEM : BATON_OK;
     }
     settle_due(apply->next);
     if (saga_broken_rule(apply->next) != NULL)
         __builtin_trap();
-    saga_free(*saga);
-    *saga = apply->next;
+    *ret_next = apply->next;
     return BATON_OK;
 }
 
@@ -417,8 +417,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
                           struct effects *effects)
 {
     struct apply apply = {.definition = definition, .next = saga_new(), .effects = effects, .at = event->at_ms};
-    struct saga *saga = apply.next, *none = NULL;
-    enum baton_err rc = BATON_OK;
+    struct saga *saga = apply.next;
 
     assert(event->kind == EVENT_START && event->input != NULL && strlen(event->saga_id) <= SAGA_ID_MAX);
     effects_clear(effects);
@@ -436,19 +435,17 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
     saga->reply_to.correlation = copy(&apply, event->reply_correlation);
     apply_history(&apply, HISTORY_STARTED, -1, 0);
     forward_advance(&apply);
-    rc = finish(&apply, &none);
-    if (rc == BATON_OK)
-        *ret_saga = none;
-    return rc;
+    return finish(&apply, ret_saga);
 }
 
-enum baton_err saga_apply(struct saga **saga, const struct saga_event *event, struct effects *effects)
+enum baton_err saga_next(const struct saga *saga, const struct saga_event *event, struct saga **ret_next, struct effects *effects)
 {
     struct saga *next = NULL;
-    struct apply apply = {.definition = (*saga)->definition, .effects = effects};
+    struct apply apply = {.definition = saga->definition, .effects = effects};
 
     effects_clear(effects);
-    next = apply.next = saga_clone(*saga);
+    *ret_next = NULL;
+    next = apply.next = saga_clone(saga);
     if (next == NULL)
         return BATON_E_NOMEM;
     /* Clocks of two workers may differ: a saga's own time never runs back. */
@@ -470,5 +467,17 @@ enum baton_err saga_apply(struct saga **saga, const struct saga_event *event, st
     case EVENT_PARK: on_park(&apply, event); break;
     case EVENT_KIND_COUNT: assert(false); break;
     }
-    return finish(&apply, saga);
+    return finish(&apply, ret_next);
+}
+
+enum baton_err saga_apply(struct saga **saga, const struct saga_event *event, struct effects *effects)
+{
+    struct saga *next = NULL;
+    enum baton_err rc = saga_next(*saga, event, &next, effects);
+
+    if (next != NULL) {
+        saga_free(*saga);
+        *saga = next;
+    }
+    return rc;
 }

@@ -192,21 +192,17 @@ static enum baton_err journal_step(struct engine *engine, struct entry *entry, c
 static enum baton_err apply_event(struct engine *engine, struct entry *entry, const struct saga_event *event,
                                   const struct journal_cause *cause, struct baton_error *err)
 {
-    enum baton_err rc = BATON_OK;
+    struct saga *next = NULL;
+    enum baton_err rc = saga_next(current(entry), event, &next, &engine->effects);
 
-    if (!entry->touched) {
-        struct saga *work = saga_clone(entry->saga);
-
-        if (work == NULL)
-            return baton_fail(err, BATON_E_NOMEM, "out of memory for saga %s", entry->id);
-        touch(engine, entry);
-        entry->work = work;
-    }
-    rc = saga_apply(&entry->work, event, &engine->effects);
     if (rc != BATON_OK)
         return baton_fail(err, rc, "out of memory for saga %s", entry->id);
-    if (engine->effects.disposition == IGNORED_EARLY)
+    if (next == NULL)
         return BATON_OK;
+    if (!entry->touched)
+        touch(engine, entry);
+    saga_free(entry->work);
+    entry->work = next;
     engine->pending[STAT_DUPLICATES] += engine->effects.disposition == IGNORED_DUPLICATE;
     engine->pending[STAT_LATE] += engine->effects.disposition == IGNORED_LATE;
     rc = journal_step(engine, entry, event, cause, err);
@@ -386,7 +382,8 @@ static enum baton_err decide_item(struct engine *engine, struct item *item, stru
     case ITEM_START: return decide_start(engine, item, err);
     case ITEM_REPLY: return decide_reply(engine, item, err);
     case ITEM_FORWARD: return decide_forward(engine, item, err);
-    case ITEM_DEAD: return dead_letter(engine, item, item->reason, item->explanation, err);
+    case ITEM_DEAD:
+        return dead_letter(engine, item, item->reason, item->explanation == NULL ? "" : item->explanation, err);
     }
     return BATON_OK;
 }
