@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define BUS_HEADERS_MAX 64 /* headers of one message that are looked at and passed on; more = dead letter too-many-headers */
 #define BUS_INPUTS_MAX 32  /* input topics */
@@ -40,11 +41,17 @@ struct bus_message {
     size_t key_len;
     const void *value; /* NULL = null value */
     size_t value_len;
-    struct bus_header headers[BUS_HEADERS_MAX];
-    size_t headers_len;
-    size_t headers_total; /* > headers_len when there were more than BUS_HEADERS_MAX */
     void *handle;
+    size_t headers_total; /* > headers_len when there were more than BUS_HEADERS_MAX */
+    size_t headers_len;
+    struct bus_header headers[BUS_HEADERS_MAX]; /* last: what lies beyond headers_len is neither set nor copied */
 };
+
+/** Copies what is set: most messages carry few headers, the struct has room for many. */
+static inline void bus_message_copy(struct bus_message *to, const struct bus_message *from)
+{
+    memcpy(to, from, offsetof(struct bus_message, headers) + from->headers_len * sizeof from->headers[0]);
+}
 
 /* A record to produce. Everything is copied by produce. */
 struct bus_record {

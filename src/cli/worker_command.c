@@ -2,6 +2,7 @@
  * worker_command.c -- `baton worker`, `baton topics`: wiring of Kafka and Redis to the engine, signals.
  */
 #include "cli.h"
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 
 #define THREADS_MAX 64
 #define WATCH_NS 50000000
+#define TRIM_ROUNDS 200 /* of watching: ten seconds */
+#define LARGE_BLOCK_BYTES (128 * 1024)
 
 struct wiring {
     struct cli *cli;
@@ -58,6 +61,7 @@ static void watch(struct cli *cli, struct worker *worker, const sigset_t *signal
 {
     bool ready = false, stopping = false;
     struct timespec wait = {.tv_nsec = WATCH_NS};
+    int rounds = 0;
 
     while (!worker_wait(worker, 0)) {
         struct worker_stats stats;
@@ -72,12 +76,22 @@ static void watch(struct cli *cli, struct worker *worker, const sigset_t *signal
             log_line(&cli->logger, LOG_LEVEL_INFO, "stopping: finishing what is open (a second signal ends at once)");
             worker_stop(worker);
         }
+        if (++rounds % TRIM_ROUNDS == 0)
+            (void)malloc_trim(0);
         worker_stats(worker, &stats);
         if (!ready && stats.partitions_owned > 0 && stats.partitions_ready == stats.partitions_owned) {
             ready = true;
             log_line(&cli->logger, LOG_LEVEL_INFO, "ready: %lld partitions", (long long)stats.partitions_ready);
         }
     }
+}
+
+/* Batches come and go in large blocks and on many threads: left alone, glibc's arenas keep the peak of each (measured: 144 MB resident
+ * for 50 MB in use). Large blocks go back at once, the rest now and then. */
+static void memory_is_given_back(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
 }
 
 int command_worker(struct cli *cli)
@@ -100,6 +114,7 @@ int command_worker(struct cli *cli)
     cli_expect(cli, 0, 0);
     if (wiring == NULL)
         return EXIT_UNEXPECTED;
+    memory_is_given_back();
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);

@@ -9,13 +9,14 @@
  */
 #include "fold.h"
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define READ_WAIT_MS 200
 #define CHUNK_SAGAS 1000        /* sagas of one catch-up apply, one rebuild call */
 #define CHUNK_BYTES (4 * 1024 * 1024)
-#define TAIL_STEP_RECORDS 64    /* how far back the last record is looked for at first */
+#define TAIL_STEP_OFFSETS 4     /* how far back the last record is looked for at first: a record, its marker, an aborted one's marker */
 
 /* What is known of p while it is being acquired. */
 struct taking {
@@ -65,7 +66,7 @@ static enum baton_err read_journal(struct taking *taking, int64_t from, record_v
     enum baton_err rc = bus->read_begin(bus->self, engine->options->journal_topic, taking->part->partition, from, err);
     bool whole = true;
 
-    taking->last_seq = -1;
+    taking->last_seq = taking->last_offset = -1;
     while (rc == BATON_OK) {
         struct bus_message message;
         struct journal_record record = {0};
@@ -469,11 +470,12 @@ static enum baton_err find_last(struct taking *taking, struct baton_error *err)
 
     if (taking->low == taking->high)
         return BATON_OK;
-    for (int64_t back = TAIL_STEP_RECORDS;; back *= 4) {
+    for (int64_t back = TAIL_STEP_OFFSETS;; back *= 4) {
         int64_t from = taking->high - back < taking->low ? taking->low : taking->high - back;
 
         rc = read_journal(taking, from, visit_nothing, NULL, err);
-        if (rc != BATON_OK || taking->last_seq >= 0 || from == taking->low)
+        /* Begun amid the parts of a record, its first offset is not known yet. */
+        if (rc != BATON_OK || taking->last_offset >= 0 || from == taking->low)
             return rc;
     }
 }
@@ -668,6 +670,7 @@ static void not_acquired(struct engine *engine, struct part *part, enum baton_er
 void acquire_parts(struct engine *engine)
 {
     int64_t ready = 0, owned = 0;
+    bool acquired = false;
 
     engine->now_ms = engine_now(engine);
     engine->definitions_asked = false;
@@ -679,6 +682,7 @@ void acquire_parts(struct engine *engine)
         if ((part->state == PART_ACQUIRING || part->state == PART_STOPPED) && part->retry_at_ms <= engine_now(engine) &&
             engine->view_away_until_ms <= engine_now(engine) && !engine_stopping(engine)) {
             rc = acquire(engine, part, &err);
+            acquired = true;
             if (rc == BATON_OK) {
                 part->state = PART_READY;
                 part->troubled_since_ms = part->waiting_since_ms = 0;
@@ -694,6 +698,9 @@ void acquire_parts(struct engine *engine)
         owned += part->state != PART_NONE;
         ready += part->state == PART_READY;
     }
+    if (acquired)
+        (void)malloc_trim(0); /* reading the journal's records took many times what is kept of them */
+    engine->ready_parts = (size_t)ready;
     engine_set(engine, STAT_OWNED, owned);
     engine_set(engine, STAT_READY, ready);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define HOLD_AFTER_ABORT_MS 100
+#define ITEMS_KEPT 256 /* of a batch: beyond it memory is given back when nothing comes */
 
 /* --- collect --- */
 
@@ -17,7 +18,15 @@ static void item_dead(struct item *item, enum dlq_reason reason, const char *why
 {
     item->kind = ITEM_DEAD;
     item->reason = reason;
-    (void)snprintf(item->explanation, sizeof item->explanation, "%s", why);
+    item->explanation = strdup(why); /* where memory runs out, the reason alone has to do */
+}
+
+static void item_clear(struct engine *engine, struct item *item)
+{
+    wire_start_clear(&item->start);
+    wire_reply_clear(&item->reply);
+    free(item->explanation);
+    engine->bus.release(engine->bus.self, &item->message);
 }
 
 /* On the wrong partition it is passed on; passed on once already, somebody disagrees about partitions. */
@@ -86,9 +95,8 @@ static bool item_add(struct engine *engine, const struct bus_message *message)
         engine->items_cap = cap;
     }
     item = &engine->items[engine->items_len++];
-    memset(item, 0, offsetof(struct item, explanation));
-    item->explanation[0] = '\0';
-    item->message = *message;
+    memset(&item->kind, 0, sizeof *item - offsetof(struct item, kind));
+    bus_message_copy(&item->message, message);
     item->part = &engine->parts[message->partition];
     engine->batch_bytes += message->value_len + message->key_len;
     if (classify(engine, item) == BATON_OK)
@@ -98,14 +106,16 @@ static bool item_add(struct engine *engine, const struct bus_message *message)
     return false;
 }
 
+void batch_release(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->items_len; i++)
+        item_clear(engine, &engine->items[i]);
+    engine->items_len = engine->batch_bytes = 0;
+}
+
 static void batch_clear(struct engine *engine)
 {
-    for (size_t i = 0; i < engine->items_len; i++) {
-        wire_start_clear(&engine->items[i].start);
-        wire_reply_clear(&engine->items[i].reply);
-        engine->bus.release(engine->bus.self, &engine->items[i].message);
-    }
-    engine->items_len = engine->batch_bytes = 0;
+    batch_release(engine);
     engine->rebalanced = engine->definitions_asked = false;
     for (int32_t p = 0; p < engine->options->partitions; p++) {
         struct part *part = &engine->parts[p];
@@ -133,8 +143,8 @@ static void rebalance(struct engine *engine, const struct bus_poll *poll)
 /* Poll once; BATON_OK with *ret_got telling whether something came. */
 static enum baton_err collect_one(struct engine *engine, int wait_ms, bool *ret_got, struct baton_error *err)
 {
-    struct bus_poll poll = {0};
-    enum baton_err rc = engine->bus.poll(engine->bus.self, wait_ms, &poll, err);
+    struct bus_poll *poll = &engine->poll;
+    enum baton_err rc = engine->bus.poll(engine->bus.self, wait_ms, poll, err);
 
     *ret_got = false;
     if (rc == BATON_E_RETRY) {
@@ -143,21 +153,21 @@ static enum baton_err collect_one(struct engine *engine, int wait_ms, bool *ret_
     }
     if (rc != BATON_OK)
         return rc;
-    switch (poll.kind) {
+    switch (poll->kind) {
     case BUS_IDLE:
         break;
     case BUS_MESSAGE:
         *ret_got = true;
-        if (engine->parts[poll.message.partition].state != PART_READY)
-            engine->bus.release(engine->bus.self, &poll.message); /* it is read again after the acquire's seek */
-        else if (!item_add(engine, &poll.message)) {
-            engine->bus.release(engine->bus.self, &poll.message);
+        if (engine->parts[poll->message.partition].state != PART_READY)
+            engine->bus.release(engine->bus.self, &poll->message); /* it is read again after the acquire's seek */
+        else if (!item_add(engine, &poll->message)) {
+            engine->bus.release(engine->bus.self, &poll->message);
             return baton_fail(err, BATON_E_NOMEM, "out of memory for a batch");
         }
         break;
     case BUS_ASSIGNED:
     case BUS_REVOKED:
-        rebalance(engine, &poll);
+        rebalance(engine, poll);
         break;
     }
     return BATON_OK;
@@ -182,6 +192,7 @@ static enum baton_err collect(struct engine *engine, int wait_ms, struct baton_e
             break;
         rc = collect_one(engine, left <= 0 ? 0 : left < IDLE_WAIT_MS ? (int)left : IDLE_WAIT_MS, &got, err);
     }
+    engine->busy = engine->items_len >= (size_t)limits->batch_max_count || engine->batch_bytes >= limits->batch_max_bytes;
     return rc;
 }
 
@@ -278,6 +289,22 @@ static void failed(struct engine *engine, enum baton_err rc, struct baton_error 
 
 /* --- the round --- */
 
+/* After a burst: what was reserved for large batches goes back, one that comes reserves it again. */
+static void give_back(struct engine *engine)
+{
+    if (engine->items_cap <= ITEMS_KEPT)
+        return;
+    free(engine->items);
+    engine->items = NULL;
+    engine->items_cap = 0;
+    free(engine->show_items);
+    engine->show_items = NULL;
+    engine->show_items_cap = 0;
+    buffer_free(&engine->scratch);
+    for (int32_t p = 0; p < engine->options->partitions; p++)
+        part_give_back(&engine->parts[p]);
+}
+
 void batch_idle(struct engine *engine, int wait_ms)
 {
     struct baton_error err = {0};
@@ -312,6 +339,7 @@ void batch_run(struct engine *engine, int wait_ms)
         rc = choose_purges(engine, &some, &err);
     if (rc == BATON_OK && engine->items_len == 0 && engine->fired_len == 0 && !some) {
         engine->alone = 0;
+        give_back(engine);
         goto out;
     }
     if (rc == BATON_OK)

@@ -13,11 +13,18 @@
 
 /* --- which states ride along --- */
 
-static bool trickle_due(const struct part *part, const struct dirty *dirty, size_t taken, int64_t now_ms)
+static size_t dirty_max(const struct engine *engine)
+{
+    size_t each = DIRTY_COUNT_MAX / (engine->ready_parts == 0 ? 1 : engine->ready_parts);
+
+    return each < DIRTY_COUNT_MIN ? DIRTY_COUNT_MIN : each;
+}
+
+static bool trickle_due(const struct engine *engine, const struct part *part, const struct dirty *dirty, size_t taken)
 {
     int64_t journal = part->marks_first < part->marks_len ? part->journal_bytes - part->marks[part->marks_first].bytes : 0;
 
-    return part->dirty_len - taken > DIRTY_COUNT_MAX || now_ms - dirty->since_ms > DIRTY_AGE_TRICKLE_MS ||
+    return part->dirty_len - taken > dirty_max(engine) || engine->now_ms - dirty->since_ms > DIRTY_AGE_TRICKLE_MS ||
            journal > DIRTY_JOURNAL_MAX;
 }
 
@@ -33,12 +40,12 @@ bool commit_choose_trickle(struct engine *engine)
         if (part->state != PART_READY || dirty == NULL || engine->alone > 0 || engine->now_ms < engine->trickle_off_until_ms)
             continue;
         while (dirty != NULL && part->trickle_len < TRICKLE_BATCH_MAX &&
-               trickle_due(part, dirty, part->trickle_len, engine->now_ms)) {
+               trickle_due(engine, part, dirty, part->trickle_len)) {
             if (part->trickle == NULL)
                 part->trickle = calloc(TRICKLE_BATCH_MAX, sizeof *part->trickle);
             if (part->trickle == NULL)
                 break;
-            memcpy(part->trickle[part->trickle_len++], dirty->id, sizeof dirty->id);
+            (void)strcpy(part->trickle[part->trickle_len++], dirty->id);
             dirty = dirty->next;
         }
         some = some || part->trickle_len > 0;
@@ -177,17 +184,14 @@ static enum baton_err produce_record(struct engine *engine, struct part *part, s
 
 /* --- after the commit --- */
 
-static void unshown_add(struct engine *engine, struct entry *entry)
+/* An ended saga is not looked at again, but for a late reply now and then: its text is a quarter of it. */
+static void entry_sleep(struct entry *entry)
 {
-    struct part *part = entry->part;
-
-    if (entry->unshown)
+    if (entry->saga == NULL || entry->text == NULL || !saga_status_ended(entry->saga->status) || entry->saga->due_at_ms != 0)
         return;
-    entry->unshown = true;
-    entry->next_unshown = part->unshown;
-    part->unshown = entry;
-    part->unshown_len++;
-    engine->unshown_total++;
+    saga_free(entry->saga);
+    entry->saga = NULL;
+    entry->asleep = true;
 }
 
 static enum baton_err entry_committed(struct engine *engine, struct entry *entry, struct baton_error *err)
@@ -206,13 +210,18 @@ static enum baton_err entry_committed(struct engine *engine, struct entry *entry
     entry->state_len = entry->work_state_len;
     entry->touched = false;
     entry->removed = entry->saga == NULL;
+    if (entry->saga != NULL)
+        entry->summary = (struct wire_summary){.type = entry->saga->definition->name, .seq = entry->saga->seq,
+                                               .status = entry->saga->status, .due_ms = entry->saga->due_at_ms,
+                                               .updated_ms = entry->saga->updated_at_ms};
     part->show_now = part->show_now || entry->removed;
-    unshown_add(engine, entry);
     if (!entry->state_written)
         noted = part_dirty_add(part, entry->id, part->seq, engine->now_ms);
     if (noted && entry->saga != NULL && entry->saga->due_at_ms > 0 && entry->saga->due_at_ms <= part->timers_until_ms)
         noted = timers_push(part, entry->saga->due_at_ms, entry->id);
+    entry_sleep(entry);
     cache_account(engine, entry, entry->state_len);
+    unshown_add(engine, entry);
     return noted ? BATON_OK : baton_fail(err, BATON_E_NOMEM, "out of memory after a commit");
 }
 

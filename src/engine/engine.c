@@ -49,13 +49,7 @@ void engine_fail(struct engine *engine, const struct baton_error *err)
     ENGINE_LOG(engine, LOG_LEVEL_WARN, "thread %d: %s; forgetting everything and joining again", engine->thread, err->text);
     commit_undo(engine);
     timers_discard(engine);
-    /* Messages of the batch are the bus's: they go before it does. */
-    for (size_t i = 0; i < engine->items_len; i++) {
-        wire_start_clear(&engine->items[i].start);
-        wire_reply_clear(&engine->items[i].reply);
-        engine->bus.release(engine->bus.self, &engine->items[i].message);
-    }
-    engine->items_len = 0;
+    batch_release(engine);
     engine->begun = false;
     engine->alone = 0;
     engine->bus.close(engine->bus.self);
@@ -106,7 +100,7 @@ static bool open_all(struct engine *engine)
 static void follow_view(struct engine *engine)
 {
     struct baton_error err = {0};
-    bool away = engine->view_away_since_ms != 0 || engine->unshown_total >= UNSHOWN_COUNT_MAX;
+    bool away = engine->view_away_since_ms != 0 || show_overdue(engine);
 
     if (away == engine->parts_paused)
         return;
@@ -191,7 +185,7 @@ static void round_of(struct engine *engine)
         return;
     if (engine->hold_until_ms > engine_now(engine))
         pause_until(engine, engine->hold_until_ms);
-    if (engine->view_away_since_ms != 0 || engine->unshown_total >= UNSHOWN_COUNT_MAX)
+    if (engine->view_away_since_ms != 0 || show_overdue(engine))
         batch_idle(engine, IDLE_WAIT_MS);
     else
         batch_run(engine, wait_ms(engine));
@@ -202,11 +196,12 @@ static bool setup(struct engine *engine)
 {
     engine->parts = calloc((size_t)engine->options->partitions, sizeof *engine->parts);
     engine->positions = calloc((size_t)engine->options->partitions, sizeof *engine->positions);
+    engine->show_applies = calloc((size_t)engine->options->partitions, sizeof *engine->show_applies);
     engine->vm = expr_vm_new();
     if (engine->options->reply_keys != NULL &&
         wire_signer_new(engine->options->reply_keys, engine->options->reply_keys_len, &engine->names.signer, NULL) != BATON_OK)
         return false;
-    if (engine->parts == NULL || engine->positions == NULL || engine->vm == NULL)
+    if (engine->parts == NULL || engine->positions == NULL || engine->show_applies == NULL || engine->vm == NULL)
         return false;
     for (int32_t p = 0; p < engine->options->partitions; p++)
         part_init(&engine->parts[p], p);
@@ -236,6 +231,8 @@ static void teardown(struct engine *engine)
     buffer_free(&engine->scratch);
     free(engine->parts);
     free(engine->positions);
+    free(engine->show_applies);
+    free(engine->show_items);
     free(engine->items);
     free(engine->fired);
 }

@@ -19,13 +19,14 @@
 #define TIMER_HORIZON_MS 2000     /* timers due within it are held in memory */
 #define TIMER_READ_MAX 2000       /* timers read from the view at once */
 #define TIMER_BATCH_MAX 1000      /* timers fired in one transaction */
-#define DIRTY_COUNT_MAX 10000     /* sagas of a partition not yet in the state topic */
+#define DIRTY_COUNT_MAX 20000     /* sagas not yet in the state topic, shared evenly by the thread's partitions */
+#define DIRTY_COUNT_MIN 500       /* but at least so many each */
 #define DIRTY_AGE_MAX_MS 60000    /* and for how long */
 #define DIRTY_JOURNAL_MAX (8 * 1024 * 1024) /* and how much journal lies behind the checkpoint */
 #define TRICKLE_BATCH_MAX 200     /* states trickled per transaction and partition */
 #define UNSHOWN_COUNT_MAX 20000   /* sagas changed and not yet in the view, all partitions: beyond it nothing is collected */
-#define UNSHOWN_SHOW_COUNT 2000   /* shown early from here */
-#define SHOW_ITEMS_MAX 2000       /* sagas of one Lua call */
+#define UNSHOWN_SHOW_COUNT 10000  /* shown early from here; likewise from three quarters of the cache's bytes */
+#define VIEW_LAG_BUSY 10          /* viewLag is so many times longer while inputs queue up: each saga is then written less often */
 #define RECORD_STEPS_BYTES_MAX 700000 /* steps' text of one journal record part */
 #define ACQUIRE_RETRY_MS 50
 #define ACQUIRE_PATIENCE_MS 15000 /* how long a position that makes no sense is asked for again before the partition stops */
@@ -40,15 +41,17 @@ struct part;
 
 /* A saga as this thread knows it. */
 struct entry {
-    char id[SAGA_ID_MAX + 1];
     struct part *part;
-    struct saga *saga; /* committed; NULL = known not to exist */
+    struct saga *saga; /* committed; NULL = known not to exist, or asleep */
     struct saga *work; /* what the batch under way makes of it; NULL with touched = removed */
     char *text;        /* the committed state's JSON text where it was already made; owned */
     size_t text_len;
     bool touched;      /* in this batch */
     bool unshown;      /* committed, not yet in the view: never evicted */
+    size_t unshown_bytes; /* counted for it in engine->unshown_bytes */
     bool removed;      /* committed and unshown: the view must forget it */
+    bool asleep;       /* it has ended: only its text is kept until the view shows it; whoever wants it parses that */
+    struct wire_summary summary; /* of the committed state, for the view; valid while unshown and not removed */
     bool broken;       /* its state cannot be read (definition gone): text is what the view gave, saga is NULL */
     bool state_written; /* in this batch: its state after the batch is among the records for the state topic */
     char *work_text;   /* as text, for work */
@@ -59,15 +62,16 @@ struct entry {
     struct entry *prev, *next; /* utlist */
     struct entry *next_touched, *next_unshown;
     UT_hash_handle hh;
+    char id[];
 };
 
 /* A saga changed since its last record in the state topic. */
 struct dirty {
-    char id[SAGA_ID_MAX + 1];
     int64_t first_seq;  /* of the partition: its first change that the state topic lacks */
     int64_t since_ms;
     struct dirty *prev, *next; /* utlist, oldest first */
     UT_hash_handle hh;
+    char id[];
 };
 
 struct mark { /* where a journal record lies */
@@ -142,7 +146,7 @@ struct item {
     struct wire_start start;
     struct wire_reply reply;
     enum dlq_reason reason;
-    char explanation[BATON_ERROR_TEXT_MAX];
+    char *explanation; /* owned; why it is ITEM_DEAD */
     int32_t to_partition;
 };
 
@@ -181,16 +185,22 @@ struct engine {
     bool parts_paused;          /* because of it */
 
     struct part *parts; /* options->partitions of them */
+    size_t ready_parts; /* in state PART_READY when last counted */
     struct entry *entries; /* by id */
     struct entry *lru;     /* utlist, least recently used first */
     size_t cache_bytes;
-    size_t unshown_total;
+    size_t unshown_total, unshown_bytes;
+    struct view_item *show_items; /* reused from show to show */
+    size_t show_items_cap;
+    struct view_apply *show_applies; /* partitions of them */
+    bool busy; /* the last batch was full: more inputs wait */
 
     struct expr_vm *vm;
     struct compiled *compiled;
     struct wire_names names;
 
     /* the batch under way; memory is kept from batch to batch */
+    struct bus_poll poll;
     struct item *items;
     size_t items_len, items_cap;
     size_t batch_bytes;
@@ -243,6 +253,8 @@ void part_forget(struct engine *engine, struct part *part);
 void part_free(struct part *part);
 /** The writer of the record under way; a new part when the last one is full. NULL if memory ran out. */
 struct journal_writer *part_writer(struct part *part);
+/** Free what large batches reserved. Not within a batch. */
+void part_give_back(struct part *part);
 /** Forget, pause and acquire again at retry_at_ms. */
 void part_stale(struct engine *engine, struct part *part, const char *why);
 bool part_dirty_add(struct part *part, const char *id, int64_t seq, int64_t now_ms);
@@ -279,6 +291,8 @@ void timers_discard(struct engine *engine);
 /* batch.c */
 /** Collect, load, decide, commit: one round. */
 void batch_run(struct engine *engine, int wait_ms);
+/** Messages of the batch are the bus's: they go before it does. */
+void batch_release(struct engine *engine);
 /** Poll only, to stay a member of the group while nothing can be decided. */
 void batch_idle(struct engine *engine, int wait_ms);
 
@@ -305,6 +319,10 @@ void commit_undo(struct engine *engine);
 bool commit_choose_trickle(struct engine *engine);
 
 /* show.c */
+bool show_overdue(const struct engine *engine); /* so much is unshown that nothing more may be collected */
+/** The entry joins what is to be shown, and leaves it. */
+void unshown_add(struct engine *engine, struct entry *entry);
+void unshown_drop(struct engine *engine, struct entry *entry);
 /** Apply what is unshown to the view: all ready partitions, or the one given. BATON_E_RETRY when Redis is away. */
 enum baton_err show(struct engine *engine, struct part *only, struct baton_error *err);
 bool show_due(const struct engine *engine, int64_t *ret_at_ms);

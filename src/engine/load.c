@@ -27,13 +27,27 @@ static int by_part_and_id(const void *a, const void *b)
     return strcmp(one->id, two->id);
 }
 
+/* Its text was made from a saga of this thread: it reads back, unless memory ran out. */
+static bool wake(struct engine *engine, struct entry *entry)
+{
+    struct baton_error err;
+
+    if (!entry->asleep)
+        return true;
+    if (definitions_read_state(engine, entry->text, entry->text_len, &entry->saga, &err) != BATON_OK)
+        return false;
+    entry->asleep = false;
+    cache_account(engine, entry, entry->text_len);
+    return true;
+}
+
 static bool want(struct engine *engine, struct wanting *wanting, struct part *part, const char *id)
 {
     struct entry *entry = cache_find(engine, id);
 
     if (entry != NULL) {
         cache_touch(engine, entry);
-        return true;
+        return wake(engine, entry);
     }
     if (wanting->len == wanting->cap) {
         size_t cap = wanting->cap == 0 ? 256 : wanting->cap * 2;

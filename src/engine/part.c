@@ -46,17 +46,26 @@ void part_forget(struct engine *engine, struct part *part)
     part->touched = false;
 }
 
+void part_give_back(struct part *part)
+{
+    for (size_t i = 0; i < part->writers_cap; i++)
+        journal_writer_free(&part->writers[i]);
+    free(part->writers);
+    free(part->trickle);
+    free(part->purge);
+    part->writers = NULL;
+    part->writers_cap = part->writers_len = part->trickle_len = part->purge_len = 0;
+    part->trickle = NULL;
+    part->purge = NULL;
+}
+
 void part_free(struct part *part)
 {
     dirty_clear(part);
     timers_clear(part);
+    part_give_back(part);
     free(part->timers);
     free(part->marks);
-    free(part->trickle);
-    free(part->purge);
-    for (size_t i = 0; i < part->writers_cap; i++)
-        journal_writer_free(&part->writers[i]);
-    free(part->writers);
 }
 
 struct journal_writer *part_writer(struct part *part)
@@ -101,7 +110,7 @@ bool part_dirty_add(struct part *part, const char *id, int64_t seq, int64_t now_
     HASH_FIND_STR(part->dirty_by_id, id, dirty);
     if (dirty != NULL)
         return true;
-    dirty = calloc(1, sizeof *dirty);
+    dirty = calloc(1, sizeof *dirty + strlen(id) + 1);
     if (dirty == NULL)
         return false;
     (void)strcpy(dirty->id, id);

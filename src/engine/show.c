@@ -34,19 +34,51 @@ enum baton_err view_checked(struct engine *engine, enum baton_err rc, struct bat
     return BATON_E_RETRY;
 }
 
+void unshown_add(struct engine *engine, struct entry *entry)
+{
+    struct part *part = entry->part;
+
+    if (!entry->unshown) {
+        entry->unshown = true;
+        entry->next_unshown = part->unshown;
+        part->unshown = entry;
+        part->unshown_len++;
+        engine->unshown_total++;
+    }
+    engine->unshown_bytes += entry->bytes - entry->unshown_bytes;
+    entry->unshown_bytes = entry->bytes;
+}
+
+void unshown_drop(struct engine *engine, struct entry *entry)
+{
+    if (!entry->unshown)
+        return;
+    entry->unshown = false;
+    entry->next_unshown = NULL;
+    engine->unshown_total--;
+    engine->unshown_bytes -= entry->unshown_bytes;
+    entry->unshown_bytes = 0;
+}
+
+bool show_overdue(const struct engine *engine)
+{
+    return engine->unshown_total >= UNSHOWN_COUNT_MAX || engine->unshown_bytes >= engine->options->limits.cache_bytes;
+}
+
 bool show_due(const struct engine *engine, int64_t *ret_at_ms)
 {
-    int64_t at = INT64_MAX;
+    int64_t at = INT64_MAX, lag = (int64_t)engine->options->limits.view_lag_ms * (engine->busy ? VIEW_LAG_BUSY : 1);
+    bool many = engine->unshown_total >= UNSHOWN_SHOW_COUNT || engine->unshown_bytes >= engine->options->limits.cache_bytes * 3 / 4;
 
     for (int32_t p = 0; p < engine->options->partitions; p++) {
         const struct part *part = &engine->parts[p];
 
         if (part->state != PART_READY || part->shown == part->seq)
             continue;
-        if (part->show_now || engine->unshown_total >= UNSHOWN_SHOW_COUNT)
+        if (part->show_now || many)
             at = 0;
-        else if (part->unshown_since_ms + engine->options->limits.view_lag_ms < at)
-            at = part->unshown_since_ms + engine->options->limits.view_lag_ms;
+        else if (part->unshown_since_ms + lag < at)
+            at = part->unshown_since_ms + lag;
     }
     if (at < engine->view_away_until_ms)
         at = engine->view_away_until_ms;
@@ -74,11 +106,11 @@ static struct view_item item_of(const struct entry *entry)
         return (struct view_item){.id = entry->id, .type = ""};
     return (struct view_item){
         .id = entry->id,
-        .type = entry->saga->definition->name,
-        .seq = entry->saga->seq,
-        .status = entry->saga->status,
-        .due_ms = entry->saga->due_at_ms,
-        .updated_ms = entry->saga->updated_at_ms,
+        .type = entry->summary.type,
+        .seq = entry->summary.seq,
+        .status = entry->summary.status,
+        .due_ms = entry->summary.due_ms,
+        .updated_ms = entry->summary.updated_ms,
         .state = entry->text,
         .state_len = entry->text_len,
     };
@@ -93,10 +125,8 @@ static void shown(struct engine *engine, struct part *part)
         struct entry *next = entry->next_unshown;
         size_t state_len = entry->text_len;
 
-        entry->unshown = false;
-        entry->next_unshown = NULL;
-        engine->unshown_total--;
-        entry->removed = false;
+        unshown_drop(engine, entry);
+        entry->removed = entry->asleep = false;
         free(entry->text);
         entry->text = NULL;
         entry->text_len = 0;
@@ -128,33 +158,42 @@ static bool prepare(struct engine *engine, struct part *part, struct view_item *
     return true;
 }
 
+static bool reserve_items(struct engine *engine)
+{
+    struct view_item *items = NULL;
+
+    if (engine->unshown_total <= engine->show_items_cap)
+        return true;
+    items = realloc(engine->show_items, 2 * engine->unshown_total * sizeof *items);
+    if (items == NULL)
+        return false;
+    engine->show_items = items;
+    engine->show_items_cap = 2 * engine->unshown_total;
+    return true;
+}
+
 enum baton_err show(struct engine *engine, struct part *only, struct baton_error *err)
 {
     size_t parts = (size_t)engine->options->partitions, n = 0, at = 0;
-    struct view_item *items = calloc(engine->unshown_total + 1, sizeof *items);
-    struct view_apply *applies = calloc(parts, sizeof *applies);
+    struct view_apply *applies = engine->show_applies;
     enum baton_err rc = BATON_OK;
 
-    if (items == NULL || applies == NULL) {
-        rc = baton_fail(err, BATON_E_NOMEM, "out of memory for the view");
-        goto out;
-    }
+    if (!reserve_items(engine))
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for the view");
     for (size_t p = 0; p < parts; p++) {
         struct part *part = &engine->parts[p];
 
         if (part->state != PART_READY || part->shown == part->seq || (only != NULL && part != only))
             continue;
-        if (!prepare(engine, part, items + at, &applies[n++])) {
-            rc = baton_fail(err, BATON_E_NOMEM, "out of memory for the view");
-            goto out;
-        }
+        if (!prepare(engine, part, engine->show_items + at, &applies[n++]))
+            return baton_fail(err, BATON_E_NOMEM, "out of memory for the view");
         at += part->unshown_len;
     }
     if (n == 0)
-        goto out;
+        return BATON_OK;
     rc = view_checked(engine, engine->view.apply(engine->view.self, applies, n, err), err);
     if (rc != BATON_OK)
-        goto out;
+        return rc;
     engine_count(engine, STAT_VIEW_APPLIES, (int64_t)n);
     for (size_t i = 0; i < n; i++) {
         struct part *part = &engine->parts[applies[i].partition];
@@ -165,8 +204,5 @@ enum baton_err show(struct engine *engine, struct part *only, struct baton_error
             shown(engine, part);
     }
     cache_shrink(engine);
-out:
-    free(items);
-    free(applies);
-    return rc;
+    return BATON_OK;
 }

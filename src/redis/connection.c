@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/time.h>
 
+#define SEND_EARLY_BYTES (512 * 1024)
+#define ARENA_KEEP_BYTES (1024 * 1024) /* more than this is given back after the exchange */
+
 static struct timeval timeval_of(int ms)
 {
     return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
@@ -192,7 +195,7 @@ enum baton_err redis_exchange_begin(struct redis_connection *connection, struct 
 
     free_replies(connection);
     connection->failed = false;
-    connection->sent = 0;
+    connection->sent = connection->queued = 0;
     if (connection->context != NULL)
         return BATON_OK;
     connection->context = redisConnectWithTimeout(connection->address.host, connection->address.port,
@@ -274,6 +277,18 @@ void redis_command_script(struct redis_connection *connection, enum redis_script
     redis_command_text(connection, key);
 }
 
+/* A long exchange leaves command by command, so that memory holds one large command and not all. An error shows when replies are read. */
+static void send_early(struct redis_connection *connection)
+{
+    int done = 0;
+
+    if (connection->queued < SEND_EARLY_BYTES)
+        return;
+    while (!done && redisBufferWrite(connection->context, &done) == REDIS_OK)
+        continue;
+    connection->queued = 0;
+}
+
 void redis_command_end(struct redis_connection *connection)
 {
     if (connection->arena.failed || connection->failed || connection->context == NULL) {
@@ -286,6 +301,8 @@ void redis_command_end(struct redis_connection *connection)
         connection->failed = true;
     else
         connection->sent++;
+    connection->queued += connection->arena.len;
+    send_early(connection);
 }
 
 static bool keep_reply(struct redis_connection *connection, redisReply *reply)
@@ -310,7 +327,9 @@ enum baton_err redis_exchange_end(struct redis_connection *connection, struct ba
     const char *trouble = NULL;
     size_t due = connection->sent;
 
-    connection->sent = 0;
+    connection->sent = connection->queued = 0;
+    if (connection->arena.cap > ARENA_KEEP_BYTES)
+        buffer_free(&connection->arena);
     free_replies(connection);
     if (connection->failed) {
         drop(connection); /* a half-built command may lie in its buffer */

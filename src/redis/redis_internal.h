@@ -45,6 +45,7 @@ struct redis_connection {
     size_t argc, argv_cap;
     bool failed; /* memory ran out while building */
     size_t sent; /* commands whose replies are due */
+    size_t queued; /* bytes of commands in the context's buffer */
 
     char (*generations)[REDIS_GENERATION_MAX]; /* by partition, as last seen; "" = never */
     size_t generations_len;
