@@ -29,6 +29,7 @@ struct taking {
     int64_t checkpoint;  /* c */
     int64_t last_seq, last_offset; /* the last whole record seen */
     int64_t checkpoint_offset;     /* of that record */
+    bool began_beyond; /* the last reading met a record after S and none before it */
     bool has_vector;
     int64_t vector[BUS_INPUTS_MAX]; /* of that record; -1 = it does not name the input */
 };
@@ -94,6 +95,7 @@ static enum baton_err read_journal(struct taking *taking, int64_t from, record_v
         if (rc != BATON_OK)
             break;
         rc = journal_record_read(message.value, message.value_len, &record, err);
+        taking->began_beyond = taking->seq >= 0 && record.seq > taking->seq && taking->last_seq < 0;
         if (rc == BATON_OK && taking->seq >= 0 && record.seq > taking->seq)
             rc = baton_fail(err, BATON_E_STALE, "partition %d: the journal has seq %" PRId64 ", the offsets fetched say %" PRId64,
                             taking->part->partition, record.seq, taking->seq);
@@ -474,8 +476,12 @@ static enum baton_err find_last(struct taking *taking, struct baton_error *err)
         int64_t from = taking->high - back < taking->low ? taking->low : taking->high - back;
 
         rc = read_journal(taking, from, visit_nothing, NULL, err);
+        if (from == taking->low)
+            return rc;
+        if (rc == BATON_E_STALE && taking->began_beyond)
+            continue; /* S lies further back */
         /* Begun amid the parts of a record, its first offset is not known yet. */
-        if (rc != BATON_OK || taking->last_offset >= 0 || from == taking->low)
+        if (rc != BATON_OK || taking->last_offset >= 0)
             return rc;
     }
 }

@@ -26,6 +26,7 @@
 #define TRICKLE_BATCH_MAX 200     /* states trickled per transaction and partition */
 #define UNSHOWN_COUNT_MAX 20000   /* sagas changed and not yet in the view, all partitions: beyond it nothing is collected */
 #define UNSHOWN_SHOW_COUNT 10000  /* shown early from here; likewise from three quarters of the cache's bytes */
+#define UNSHOWN_BYTES_MIN (1024 * 1024) /* but a cache smaller than this does not count for that */
 #define VIEW_LAG_BUSY 10          /* viewLag is so many times longer while inputs queue up: each saga is then written less often */
 #define RECORD_STEPS_BYTES_MAX 700000 /* steps' text of one journal record part */
 #define ACQUIRE_RETRY_MS 50
