@@ -1,4 +1,4 @@
-"""Three workers, kill -9 at random points while 2,000 orders run and a quarter of them is refused: every order ends once, completed or
+"""Three workers of two threads, kill -9 at random points while 2,000 orders run and a quarter of them is refused: every order ends once, completed or
 compensated; every command attempt is seen once."""
 import json
 import random
@@ -10,7 +10,7 @@ COUNT, REFUSED = 2000, 500
 SEED = time.time_ns()
 print(f"seed {SEED}")
 random.seed(SEED)
-baton = Baton("kill", partitions=6)
+baton = Baton("kill", partitions=6, threads=2)
 workers = {name: baton.worker(name) for name in ("a", "b", "c")}
 baton.ready(workers["a"])
 baton.participants(share(25))

@@ -1,8 +1,15 @@
 """Messages that cannot be applied: each lands whole in the dead-letter topic with its reason, to the byte; the partition goes on."""
-from checker import header
-from stack import Baton, equal, until
+import json
 
-baton = Baton("poison", partitions=1)
+from checker import header
+from stack import Baton, definition_file, equal, until
+
+# Its second command is eight times as large as its input: too large for any broker if the input is large.
+swollen = {"name": "swollen", "version": 1,
+           "steps": [{"name": "small", "service": "swollen", "command": "Small", "compensation": {"command": "Shrink"}},
+                     {"name": "large", "service": "swollen", "command": "Large", "input": {f"copy{n}": "${input.much}" for n in range(8)}}]}
+swollen_at_once = {**swollen, "name": "swollen-at-once", "steps": swollen["steps"][1:]}
+baton = Baton("poison", partitions=1, definitions=[definition_file("bench", "bench-order.json"), swollen, swollen_at_once])
 worker = baton.worker("one")
 baton.ready(worker)
 people = baton.participants()
@@ -63,7 +70,7 @@ CASES = {  # what: where, value, key, headers, reason
 for what, (topic, value, key, headers, _) in CASES.items():
     baton.send(topic, value, key, [("case", what.encode()), *headers])
 
-letters = until(lambda: (lambda found: found if len(found) >= len(CASES) else None)(baton.records("baton.dlq")), "all dead letters")
+letters = until(lambda: (lambda found: found if len(found) >= len(CASES) else None)(baton.records("baton.dlq")), "all dead letters", 30)
 equal("dead letters", sorted(header(letter, "case") for letter in letters), sorted(CASES))
 for letter in letters:
     what = header(letter, "case")
@@ -79,4 +86,21 @@ for letter in letters:
 
 equal("exit code of the next order", baton.call("start", "bench-order", "--id", "fine", "--input", "{}", "--wait", "60")[0], 0)
 equal("commands for the poisoned sagas", {command.saga for command in people.commands}, {"known", "fine"})
-baton.check(2, completed=2)
+
+# What no broker takes: a start becomes a dead letter, a saga under way parks; the rest of their batch is read again and goes on.
+much = {"much": "x" * 700_000}
+beside = [f"beside-{number}" for number in range(20)]
+for saga in beside[:10]:
+    baton.start("bench-order", saga)
+baton.start("swollen", "bursts", much)
+baton.start("swollen-at-once", "bursts-at-once", much)
+for saga in beside[10:]:
+    baton.start("bench-order", saga)
+letter = until(lambda: next((letter for letter in baton.records("baton.dlq") if letter.key == b"bursts-at-once"), None), "its dead letter")
+equal("reason, value", (header(letter, "dlq-reason"), json.loads(letter.value)), ("undeliverable", much))
+equal("its saga", baton.state("bursts-at-once"), None)
+state = baton.reaches("bursts", lambda state: state["status"] == "parked", "parked")
+assert "too large" in state["parked"]["reason"], state["parked"]
+for saga in beside:
+    baton.ends(saga, "completed")
+baton.check(2 + len(beside) + 1, completed=2 + len(beside), parked=1)
