@@ -1,5 +1,5 @@
-"""Three workers of two threads, kill -9 at random points while 2,000 orders run and a quarter of them is refused: every order ends once, completed or
-compensated; every command attempt is seen once."""
+"""Three workers of two threads, kill -9 at random points while 2,000 orders run and a quarter of them is refused: every order ends once,
+completed or compensated; every command attempt is seen once."""
 import json
 import random
 import time
