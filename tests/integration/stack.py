@@ -144,10 +144,10 @@ class Baton:
 
     # --- what goes in ---
 
-    def create(self, topic):
+    def create(self, topic, config=None):
         """A topic that is not the worker's to make."""
         admin = AdminClient(checker.client(BROKERS))
-        for made in admin.create_topics([NewTopic(self.prefix + topic, 1, 1)]).values():
+        for made in admin.create_topics([NewTopic(self.prefix + topic, 1, 1, config=config or {})]).values():
             made.result(30)
 
     def send(self, topic, value, key=None, headers=(), partition=None):
