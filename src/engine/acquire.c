@@ -5,7 +5,7 @@
  *           dirty sagas. Decides nothing about a saga.
  * Model:    tests/model/protocol_model.py, acquire(): rules require_stable, catch_up = 'seq', rebuild_*, dirty_from_tail,
  *           refetch_before_alarm.
- * Tests:    tests/engine/test_acquire.c, tests/integration/
+ * Tests:    tests/engine/test_acquire.c, test_threads.c, tests/integration/
  */
 #include "fold.h"
 #include <inttypes.h>
