@@ -1,7 +1,7 @@
 /*
  * test_apply.c -- the rules, a row each: what is given as events, what comes as effects, where it ends.
  *
- * Events: start; ok STEP (success), no STEP (refusal), again STEP (transient), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
+ * Events: start; ok STEP (success), no STEP (refusal), again STEP (transient), later STEP (transient, not before 5 s), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
  * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park.
  * Effects: STEP#n (execute, attempt n), ~STEP#n (compensate), result, parked, resumed; late, dup and early where the event changed nothing.
  */
@@ -78,11 +78,15 @@ static const struct row {
     {"a refusal that comes twice is a duplicate", "start, no a, no a", "a#1, result, dup; compensated", NULL},
     {"a success after the refusal is compensated, without a second result", "start, no a, ok a, undone a",
      "a#1, result, ~a#1; compensated", NULL},
+    {"and has one result even if an operator had to see to it", "start, no a, ok a, due, due, due, undone a",
+     "a#1, result, ~a#1, ~a#2, parked, resumed; compensated", NULL},
     {"and parks when it cannot be", "start, no a, ok a, due, due, due", "a#1, result, ~a#1, ~a#2, parked; parked", NULL},
     {"a success after the refusal waits for the compensation under way", "start, ok a, ok b, no p, ok p, undone b, undone p, undone a",
      "a#1, b#1, p#1, ~b#1, ~p#1, ~a#1, result; compensated", NULL},
     {"a timer before the time changes nothing", "start, early, ok a", "a#1, early, b#1; running", NULL},
-    {"pending extends the deadline", "start, wait a, early, due, due", "a#1, early, a#2; running", NULL},
+    {"pending extends the deadline", "start, +9, wait a, +9, ok a", "a#1, early, early, b#1; running", NULL},
+    {"and then it passes", "start, wait a, due, due", "a#1, a#2; running", NULL},
+    {"a participant may ask for a longer wait than the interval", "start, later a, +4, +1", "a#1, early, a#2; running", NULL},
     {"pending of an attempt that was replaced is late", "start, due, due, wait a#1", "a#1, a#2, late; running", NULL},
 
     /* compensation */
@@ -189,7 +193,7 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
         enum reply_header_outcome outcome;
     } replies[] = {
         {"ok", ACTION_EXECUTE, REPLY_SUCCESS}, {"no", ACTION_EXECUTE, REPLY_FAILURE}, {"again", ACTION_EXECUTE, REPLY_RETRY},
-        {"wait", ACTION_EXECUTE, REPLY_PENDING}, {"undone", ACTION_COMPENSATE, REPLY_SUCCESS},
+        {"later", ACTION_EXECUTE, REPLY_RETRY}, {"wait", ACTION_EXECUTE, REPLY_PENDING}, {"undone", ACTION_COMPENSATE, REPLY_SUCCESS},
         {"undo-no", ACTION_COMPENSATE, REPLY_FAILURE}, {"undo-wait", ACTION_COMPENSATE, REPLY_PENDING},
     };
     char verb[16] = "", step[16] = "";
@@ -226,6 +230,7 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
 
             event.action = replies[i].action;
             event.outcome = replies[i].outcome;
+            event.retry_after_ms = strcmp(verb, "later") == 0 ? 5000 : 0;
             event.attempt = attempt > 0 ? attempt : entry == NULL ? 1 : replies[i].action == ACTION_EXECUTE ? entry->attempts : entry->compensations;
             return event;
         }
@@ -271,7 +276,73 @@ static void check_row(void **state)
     json_decref(input);
 }
 
+/* --- what is no row --- */
+
+static struct saga *endless_saga(struct expr_vm *vm, struct definition **ret_definition, struct effects *effects)
+{
+    json_t *doc = parse(endless), *input = json_object();
+    struct findings *findings = calloc(1, sizeof *findings);
+    struct saga_event start = {.kind = EVENT_START, .at_ms = 1000000, .saga_id = "o-1", .input = input};
+    struct saga *saga = NULL;
+
+    assert_non_null(findings);
+    assert_int_equal(definition_parse(doc, vm, findings, ret_definition), BATON_OK);
+    assert_int_equal(saga_start(*ret_definition, &start, &saga, effects), BATON_OK);
+    free(findings);
+    json_decref(doc);
+    json_decref(input);
+    return saga;
+}
+
+static void the_history_keeps_the_newest_and_counts_the_rest(void **state)
+{
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    struct effects effects = {0};
+    struct saga *saga = endless_saga(vm, &definition, &effects);
+    int64_t entries = (int64_t)saga->history_len;
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct saga_event timer = {.kind = EVENT_TIMER, .at_ms = saga->due_at_ms};
+
+        assert_int_equal(saga_apply(&saga, &timer, &effects), BATON_OK);
+        entries += (int64_t)saga->history_new;
+    }
+    assert_int_equal(saga->history_len, SAGA_HISTORY_MAX);
+    assert_int_equal(saga->history_dropped, entries - SAGA_HISTORY_MAX);
+    assert_int_equal(saga->history[SAGA_HISTORY_MAX - 1].kind, HISTORY_SENT);
+    assert_int_equal(saga->history[SAGA_HISTORY_MAX - 1].attempt, 201);
+    effects_free(&effects);
+    saga_free(saga);
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
+static void time_never_runs_back(void **state)
+{
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    struct effects effects = {0};
+    struct saga *saga = endless_saga(vm, &definition, &effects);
+    struct saga_event late_clock = {.kind = EVENT_REPLY, .at_ms = 1, .attempt = 1, .outcome = REPLY_PENDING};
+
+    (void)state;
+    assert_int_equal(saga_apply(&saga, &late_clock, &effects), BATON_OK);
+    assert_int_equal(saga->updated_at_ms, 1000000);
+    assert_int_equal(saga->due_at_ms, 1001000);
+    effects_free(&effects);
+    saga_free(saga);
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
 int main(void)
 {
-    return RUN_ROWS(rows, check_row);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_history_keeps_the_newest_and_counts_the_rest),
+        cmocka_unit_test(time_never_runs_back),
+    };
+
+    return RUN_ROWS(rows, check_row) + cmocka_run_group_tests(tests, NULL, NULL);
 }
