@@ -94,7 +94,10 @@ static void show_line(const char *text, int line, int column)
     }
     if (start == NULL)
         return;
-    (void)fprintf(stderr, "    %.*s\n    ", (int)strcspn(start, "\r\n"), start);
+    (void)fputs("    ", stderr);
+    for (const char *c = start; *c != '\0' && *c != '\r' && *c != '\n'; c++)
+        (void)fputc((unsigned char)*c < 0x20 && *c != '\t' ? '?' : *c, stderr); /* a file must not talk to the terminal */
+    (void)fputs("\n    ", stderr);
     for (int i = 1; i < column && *start != '\0'; start++) {
         if (((unsigned char)*start & 0xc0) == 0x80)
             continue; /* inside a code point */

@@ -116,30 +116,41 @@ void expr_vm_free(struct expr_vm *vm)
 /* --- compile --- */
 
 struct feed { /* hands out one byte at a time, so that where the parser stopped is known */
-    const char *text;
+    const char *prefix, *text, *suffix;
     size_t len, given;
-    bool begun;
+    int stage;
 };
-
-/* The parentheses make it one expression: no statement can hide behind it. */
-static const char prefix[] = "return (", suffix[] = "\n)";
 
 static const char *feed_next(lua_State *lua, void *context, size_t *ret_len)
 {
     struct feed *feed = context;
-    size_t at = feed->given;
 
     (void)lua;
-    if (!feed->begun) {
-        feed->begun = true;
-        *ret_len = sizeof prefix - 1;
-        return prefix;
+    if (feed->stage == 0) {
+        feed->stage = 1;
+        *ret_len = strlen(feed->prefix);
+        return feed->prefix;
     }
-    *ret_len = at < feed->len + sizeof suffix - 1;
-    if (*ret_len == 0)
-        return NULL;
-    feed->given++;
-    return at < feed->len ? feed->text + at : suffix + (at - feed->len);
+    if (feed->stage == 1) {
+        if (feed->given < feed->len) {
+            *ret_len = 1;
+            return feed->text + feed->given++;
+        }
+        feed->stage = 2;
+        *ret_len = strlen(feed->suffix);
+        return feed->suffix;
+    }
+    *ret_len = 0;
+    return NULL;
+}
+
+static int column_at(const char *text, size_t offset)
+{
+    int column = 1;
+
+    for (size_t i = 0; i < offset; i++)
+        column += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return column;
 }
 
 /* Lua says `expression:1: unexpected symbol near ')'`: only what follows the place is of use. */
@@ -151,10 +162,11 @@ static const char *plain_message(const char *message)
     return at == NULL ? message : at + 1 + (at[1] == ' ');
 }
 
-enum baton_err expr_lua_compile(struct expr_vm *vm, const char *text, size_t len, int *ret_ref, size_t *ret_offset,
+enum baton_err expr_lua_compile(struct expr_vm *vm, const char *text, size_t len, int *ret_ref, int *ret_column,
                                 struct baton_error *err)
 {
-    struct feed feed = {.text = text, .len = len};
+    /* The parentheses make it one expression: no statement can hide behind it. */
+    struct feed feed = {.prefix = "return (", .text = text, .len = len, .suffix = "\n)"};
     lua_State *lua = vm->lua;
     int rc = LUA_OK;
 
@@ -170,7 +182,7 @@ enum baton_err expr_lua_compile(struct expr_vm *vm, const char *text, size_t len
         lua_settop(lua, 0);
         return baton_fail(err, BATON_E_NOMEM, "out of memory for an expression");
     }
-    *ret_offset = feed.given < 2 ? 0 : feed.given - 2; /* the parser knows one byte more than the token */
+    *ret_column = column_at(text, feed.given > 0 ? feed.given - 1 : 0);
     (void)baton_fail(err, BATON_E_INVALID, "%s", plain_message(lua_tostring(lua, -1)));
     lua_settop(lua, 0);
     return BATON_E_INVALID;

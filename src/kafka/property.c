@@ -8,6 +8,7 @@
  */
 #include "kafka_internal.h"
 #include <baton/definition.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -71,28 +72,41 @@ static bool ends_with(const char *text, const char *end)
     return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-/* Known names: what librdkafka dumps of a configuration. */
-static const char *nearest(const char *word, const char **dump, size_t dump_len)
+/* The first word of each line of librdkafka's own table, the only place where it names them all. */
+static const char *nearest(const char *word, char *table)
 {
     const char *names[NAMES_MAX];
+    char *rest = table, *line = NULL;
     size_t n = 0;
 
-    for (size_t i = 0; i + 1 < dump_len && n < NAMES_MAX; i += 2)
-        names[n++] = dump[i];
+    while ((line = strsep(&rest, "\n")) != NULL && n < NAMES_MAX) {
+        size_t len = strcspn(line, " |");
+
+        if (len == 0 || line[0] == '#' || line[len] == '\0')
+            continue;
+        line[len] = '\0';
+        names[n++] = line;
+    }
     return nearest_name(word, names, n);
 }
 
-static enum baton_err unknown(rd_kafka_conf_t *conf, const char *name, const char *text, struct baton_error *err)
+static enum baton_err unknown(const char *name, const char *text, struct baton_error *err)
 {
+    char *table = NULL;
     size_t len = 0;
-    const char **dump = rd_kafka_conf_dump(conf, &len);
-    const char *near = dump == NULL ? NULL : nearest(name, dump, len);
-    enum baton_err rc = near == NULL || strcmp(near, name) == 0
-                            ? baton_fail(err, BATON_E_INVALID, "kafka property \"%s\": %s", name, text)
-                            : baton_fail(err, BATON_E_INVALID, "kafka property \"%s\": %s; did you mean \"%s\"?", name, text, near);
+    FILE *out = open_memstream(&table, &len);
+    const char *near = NULL;
+    enum baton_err rc = BATON_OK;
 
-    if (dump != NULL)
-        rd_kafka_conf_dump_free(dump, len);
+    if (out != NULL) {
+        rd_kafka_conf_properties_show(out);
+        near = fclose(out) == 0 ? nearest(name, table) : NULL;
+    }
+    if (near == NULL || strcmp(near, name) == 0)
+        rc = baton_fail(err, BATON_E_INVALID, "kafka property \"%s\": %s", name, text);
+    else
+        rc = baton_fail(err, BATON_E_INVALID, "kafka property \"%s\": %s; did you mean \"%s\"?", name, text, near);
+    free(table);
     return rc;
 }
 
@@ -110,7 +124,7 @@ static enum baton_err check_one(rd_kafka_conf_t *conf, const struct kafka_proper
         strcmp(property->name, "default_topic_conf") == 0)
         return refused(property->name, "it is not a value but a place in memory", "remove it", err);
     if (rd_kafka_conf_set(conf, property->name, property->value, text, sizeof text) != RD_KAFKA_CONF_OK)
-        return unknown(conf, property->name, text, err);
+        return unknown(property->name, text, err);
     return BATON_OK;
 }
 
