@@ -1201,23 +1201,15 @@ static struct member *member_find(struct memory_kafka *kafka, const char *name)
 
 void memory_kafka_expire(struct memory_kafka *kafka, const char *member)
 {
-    struct member *m = NULL;
-
     lock(kafka);
-    m = member_find(kafka, member);
-    if (m != NULL)
-        leave_group(m);
+    leave_group(member_find(kafka, member));
     changed_unlock(kafka);
 }
 
 static void set_stall(struct memory_kafka *kafka, const char *member, bool stall)
 {
-    struct member *m = NULL;
-
     lock(kafka);
-    m = member_find(kafka, member);
-    if (m != NULL)
-        m->stall = stall;
+    member_find(kafka, member)->stall = stall;
     changed_unlock(kafka);
 }
 
@@ -1233,12 +1225,10 @@ void memory_kafka_wake(struct memory_kafka *kafka, const char *member)
 
 bool memory_kafka_stalled(struct memory_kafka *kafka, const char *member)
 {
-    struct member *m = NULL;
     bool stalled = false;
 
     lock(kafka);
-    m = member_find(kafka, member);
-    stalled = m != NULL && m->stalled;
+    stalled = member_find(kafka, member)->stalled;
     unlock(kafka);
     return stalled;
 }
