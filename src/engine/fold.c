@@ -122,9 +122,20 @@ bool folded_settle(struct fold *fold, struct folded *folded)
 enum baton_err folded_item(struct fold *fold, struct folded *folded, struct view_item *ret_item, struct baton_error *err)
 {
     struct wire_summary summary;
-    enum baton_err rc = parsed(folded, err);
+    enum baton_err rc = BATON_OK;
 
     *ret_item = (struct view_item){.id = folded->id, .type = ""};
+    if (folded->doc == NULL && folded->text != NULL && wire_state_head_read(folded->text, folded->text_len, &folded->head)) {
+        ret_item->type = folded->head.type;
+        ret_item->seq = folded->head.seq;
+        ret_item->status = folded->head.status;
+        ret_item->due_ms = folded->head.due_ms;
+        ret_item->updated_ms = folded->head.updated_ms;
+        ret_item->state = folded->text;
+        ret_item->state_len = folded->text_len;
+        return BATON_OK;
+    }
+    rc = parsed(folded, err);
     if (rc != BATON_OK || folded->doc == NULL)
         return rc;
     if (folded->text == NULL) {

@@ -11,6 +11,7 @@ struct folded {
     char *text;     /* the state; NULL = no such saga; stale while doc is set */
     size_t text_len;
     json_t *doc;    /* the state under the fold; NULL = see text */
+    struct wire_state_head head; /* of text, for the view's item */
     int64_t as_of;  /* partition seq up to which it is right: steps of records at or below change nothing */
     UT_hash_handle hh;
 };

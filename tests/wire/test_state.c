@@ -222,6 +222,51 @@ static void assert_saga_equal(const struct saga *a, const struct saga *b)
     assert_int_equal(a->history_dropped, b->history_dropped);
 }
 
+static void assert_head_is_summary(const struct buffer *text, const json_t *doc)
+{
+    struct wire_state_head head;
+    struct wire_summary summary;
+
+    assert_true(wire_state_summary(doc, &summary));
+    assert_true(wire_state_head_read(text->data, text->len, &head));
+    assert_string_equal(head.type, summary.type);
+    assert_int_equal(head.seq, summary.seq);
+    assert_int_equal(head.status, summary.status);
+    assert_int_equal(head.due_ms, summary.due_ms);
+    assert_int_equal(head.updated_ms, summary.updated_ms);
+}
+
+/* Whatever is cut off or damaged in it: refused, or what a parse would say too. */
+static void a_head_is_read_whole_or_not_at_all(void **state)
+{
+    struct random random = random_begin("head");
+    struct wire_state_head head;
+    size_t whole = strlen(golden);
+
+    (void)state;
+    for (size_t len = 0; len < whole; len++) {
+        char *cut = malloc(len + 1); /* of just this size: reading beyond it is seen by the sanitizer */
+
+        assert_non_null(cut);
+        memcpy(cut, golden, len);
+        if (wire_state_head_read(cut, len, &head))
+            assert_int_equal(head.due_ms, 1769860810120);
+        free(cut);
+    }
+    for (int round = 0; round < 20000; round++) {
+        char text[sizeof golden];
+        json_t *doc = NULL;
+        struct buffer view = {.data = text, .len = sizeof golden - 1};
+
+        memcpy(text, golden, sizeof golden);
+        text[random_below(&random, 320)] = "0179-.\"{}[],:aenlt"[random_below(&random, 19)];
+        if (wire_state_head_read(text, sizeof golden - 1, &head) &&
+            json_parse(text, sizeof golden - 1, &wire_own_limits, &doc, NULL) == BATON_OK)
+            assert_head_is_summary(&view, doc);
+        json_decref(doc);
+    }
+}
+
 static void what_is_written_reads_back_the_same(void **state)
 {
     struct random random = random_begin("state");
@@ -239,6 +284,7 @@ static void what_is_written_reads_back_the_same(void **state)
         if (wire_state_read(doc, &order_definition, &again, &err) != BATON_OK)
             fail_msg("%s", err.text);
         assert_saga_equal(saga, again);
+        assert_head_is_summary(&text, doc);
         wire_state_write(&text_again, again);
         assert_text("state", &text_again, text.data);
         json_decref(doc);
@@ -329,6 +375,7 @@ int main(void)
         cmocka_unit_test(anything_but_an_object_is_refused),
         cmocka_unit_test(more_history_than_is_kept_is_refused),
         cmocka_unit_test(the_summary_is_what_the_view_needs),
+        cmocka_unit_test(a_head_is_read_whole_or_not_at_all),
         cmocka_unit_test(what_is_written_reads_back_the_same),
         cmocka_unit_test(a_damaged_document_is_refused_or_readable),
         cmocka_unit_test(numbers_stay_equal_from_start_to_command),
