@@ -38,6 +38,10 @@ struct cli {
     enum output output;
     struct logger logger;
     struct kafka_options kafka; /* the configuration's, with our log */
+    /* How topics come to be where the broker has no request for it (dev's mock cluster); NULL = kafka_topics_create. */
+    enum baton_err (*create_topics)(void *context, const struct kafka_topic_spec *specs, size_t n, size_t *ret_created,
+                                    struct baton_error *err);
+    void *create_context;
     char **args;                /* after the command's name, options taken out as they are read */
     int args_len;
 };
@@ -56,6 +60,10 @@ bool cli_number(const char *text, int64_t least, int64_t most, int64_t *ret_numb
 /** Say what is wrong with the command line, and how this command is called: EXIT_USAGE. */
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_help(const struct cli *cli);
+
+/* main.c */
+/** Read the configuration and the options that set it; brokers and redis, where not NULL, go over everything. Exits with usage on a bad -X. */
+enum baton_err cli_configure(struct cli *cli, const char *brokers, const char *redis, struct baton_error *err);
 
 /* output.c */
 /** Say err on stderr; the exit code that goes with it. */
@@ -95,7 +103,23 @@ json_t *checked_json(const struct checked *checked);
 enum baton_err checked_expand(char *const *args, int args_len, char ***ret_files, size_t *ret_len, struct baton_error *err);
 void checked_files_free(char **files, size_t len);
 
+/* wiring.c: Kafka and Redis as the engine's bus and view, by this call's configuration */
+struct wiring;
+struct wiring_needs { /* all borrowed until close */
+    const struct setup *setup;
+    const char *instance;
+    const char *reply_keys;
+    size_t reply_keys_len;
+    bool mock; /* the broker is librdkafka's mock cluster */
+};
+enum baton_err wiring_open(struct cli *cli, const struct wiring_needs *needs, struct wiring **ret_wiring, struct baton_error *err);
+const struct worker_options *wiring_options(const struct wiring *wiring);
+void wiring_close(struct wiring *wiring); /* after worker_free; NULL is fine */
+
 /* deploy.c */
+/** Publish a document that is known to be a definition; path is for errors. `said` as below. */
+enum baton_err deploy_document(struct cli *cli, struct definition_store *store, struct kafka_sender *sender, const json_t *doc,
+                               const char *path, const char **ret_said, char *ret_name, struct baton_error *err);
 /** Read, check and publish one definition. `said` is what happened: "deployed", "unchanged". */
 enum baton_err deploy_file(struct cli *cli, struct definition_store *store, struct kafka_sender *sender, const char *path,
                            const char **ret_said, char *ret_name, struct baton_error *err);
@@ -116,6 +140,7 @@ enum baton_err reply_keys_read(struct cli *cli, char **ret_keys, size_t *ret_len
 void reply_keys_free(char *keys, size_t len); /* overwrites it first; NULL is fine */
 
 /* the commands */
+int command_dev(struct cli *cli);
 int command_worker(struct cli *cli);
 int command_topics(struct cli *cli);
 int command_deploy(struct cli *cli);

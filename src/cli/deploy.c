@@ -52,27 +52,16 @@ int command_validate(struct cli *cli)
     return code;
 }
 
-enum baton_err deploy_file(struct cli *cli, struct definition_store *store, struct kafka_sender *sender, const char *path,
-                           const char **ret_said, char *ret_name, struct baton_error *err)
+enum baton_err deploy_document(struct cli *cli, struct definition_store *store, struct kafka_sender *sender, const json_t *doc,
+                               const char *path, const char **ret_said, char *ret_name, struct baton_error *err)
 {
-    struct checked *checked = checked_file(path);
-    const json_t *doc = checked != NULL ? checked_document(checked) : NULL;
     struct buffer text = {0};
     char key[DEFINITION_NAME_MAX + 32], hash[65], *known = NULL;
-    const char *name = NULL;
-    int64_t version = 0, known_version = 0;
+    const char *name = json_string_value(json_object_get(doc, "name"));
+    int64_t version = json_integer_value(json_object_get(doc, "version")), known_version = 0;
     struct bus_record record = {.topic = config_topics(cli->config)->definitions, .partition = 0};
     enum baton_err rc = BATON_OK;
 
-    if (checked == NULL)
-        return baton_fail(err, BATON_E_NOMEM, "%s: out of memory", path);
-    checked_show(checked);
-    if (doc == NULL) {
-        checked_free(checked);
-        return baton_fail(err, BATON_E_INVALID, "%s is not valid", path);
-    }
-    name = json_string_value(json_object_get(doc, "name"));
-    version = json_integer_value(json_object_get(doc, "version"));
     (void)snprintf(key, sizeof key, "%s@%" PRId64, name, version);
     (void)strcpy(ret_name, key);
     *ret_said = "deployed";
@@ -94,6 +83,21 @@ enum baton_err deploy_file(struct cli *cli, struct definition_store *store, stru
 out:
     free(known);
     buffer_free(&text);
+    return rc;
+}
+
+enum baton_err deploy_file(struct cli *cli, struct definition_store *store, struct kafka_sender *sender, const char *path,
+                           const char **ret_said, char *ret_name, struct baton_error *err)
+{
+    struct checked *checked = checked_file(path);
+    enum baton_err rc = BATON_OK;
+
+    if (checked == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "%s: out of memory", path);
+    checked_show(checked);
+    rc = checked_document(checked) == NULL
+             ? baton_fail(err, BATON_E_INVALID, "%s is not valid", path)
+             : deploy_document(cli, store, sender, checked_document(checked), path, ret_said, ret_name, err);
     checked_free(checked);
     return rc;
 }

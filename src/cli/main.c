@@ -39,7 +39,24 @@ static const struct cli_flag list_flags[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_flag dev_flags[] = {
+    {"--orders", "N", "run N orders of both examples, check every end, and end: 0 all right, 1 not"},
+    {"--seed", "S", "of inputs and faults; left out: a random one, which is printed"},
+    {"--rate", "R", "orders started a second, 0 = all at once; left out: 200"},
+    {"--refuse", "P%", "of the steps get a business no; left out: 3% with --orders, else 0"},
+    {"--transient", "P%", "of the commands get \"try again\" first; left out: 3%, else 0"},
+    {"--silent", "P%", "of the steps get no answer, half of them done nevertheless; left out: 1%, else 0"},
+    {"--late", "P%", "of the steps get one after the timeout, half when the saga has given up; left out: 2%, else 0"},
+    {"--twice", "P%", "of the answers come two times; left out: 5%, else 0"},
+    {"--forget", NULL, "participants remember no idempotency key, against their duty: the check must notice"},
+    {"--verbose", NULL, "the worker's log, too"},
+    {NULL, NULL, NULL},
+};
+
 static const struct command commands[] = {
+    {"dev", command_dev, true, "", "mock broker, Redis, worker and example participants in one process", dev_flags,
+     "All of it is on loopback ports and gone at Ctrl-C; the addresses are printed for the other commands. Nothing is durable and nothing\n"
+     "is proved: librdkafka's mock cluster has no transactions to speak of. It needs redis-server in PATH."},
     {"worker", command_worker, false, "", "run sagas until SIGTERM", worker_flags,
      "SIGTERM or SIGINT finishes what is open and ends with 0; a second one ends at once."},
     {"topics", command_topics, false, "ensure", "create the topics that are missing, check those that are there", topics_flags, ""},
@@ -111,7 +128,7 @@ static enum log_level level_of(const char *name)
     return strcmp(name, "debug") == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 }
 
-static enum baton_err configure(struct cli *cli, struct baton_error *err)
+enum baton_err cli_configure(struct cli *cli, const char *brokers, const char *redis, struct baton_error *err)
 {
     struct overrides overrides = {.len = 0};
     const char *file = either(cli, "--config", "-c"), *property = NULL;
@@ -126,6 +143,8 @@ static enum baton_err configure(struct cli *cli, struct baton_error *err)
     override(&overrides, "topics.prefix", environment("BATON_TOPIC_PREFIX"), "environment BATON_TOPIC_PREFIX");
     override(&overrides, "kafka.bootstrap.servers", either(cli, "--brokers", "-b"), "flag --brokers");
     override(&overrides, "redis.url", cli_option(cli, "--redis"), "flag --redis");
+    override(&overrides, "kafka.bootstrap.servers", brokers, "this process");
+    override(&overrides, "redis.url", redis, "this process");
     while ((property = cli_option(cli, "-X")) != NULL) {
         const char *equals = strchr(property, '=');
 
@@ -218,7 +237,7 @@ int main(int argc, char **argv)
         return EXIT_OK;
     }
     cli.output = output_form(&cli);
-    if (!cli.command->plain && configure(&cli, &err) != BATON_OK)
+    if (!cli.command->plain && cli_configure(&cli, NULL, NULL, &err) != BATON_OK)
         return cli_fail(&err);
     code = cli.command->run(&cli);
     config_free(cli.config);

@@ -61,6 +61,13 @@ static void shape_all(const struct cli *cli, struct shapes *shapes)
     add(shapes, topics->definitions, 1, r, shapes->compact, 2);
 }
 
+static enum baton_err create_topics(struct cli *cli, const struct kafka_topic_spec *specs, size_t n, size_t *ret_created,
+                                    struct baton_error *err)
+{
+    return cli->create_topics != NULL ? cli->create_topics(cli->create_context, specs, n, ret_created, err)
+                                      : kafka_topics_create(&cli->kafka, specs, n, ret_created, err);
+}
+
 enum baton_err setup_partitions(struct cli *cli, int32_t *ret_partitions, struct baton_error *err)
 {
     const char *journal = config_topics(cli->config)->journal;
@@ -214,7 +221,7 @@ enum baton_err setup_run(struct cli *cli, bool create, size_t *ret_created, stru
         return baton_fail(err, BATON_E_NOMEM, "out of memory for definitions");
     shape_all(cli, &shapes);
     if (create)
-        rc = kafka_topics_create(&cli->kafka, shapes.specs, shapes.len, &created, err);
+        rc = create_topics(cli, shapes.specs, shapes.len, &created, err);
     if (rc == BATON_OK)
         rc = check_counts(cli, &shapes, id, err);
     if (rc == BATON_OK)
@@ -310,7 +317,7 @@ enum baton_err setup_command_topics(struct cli *cli, struct definition_store *st
         shapes.len = 0;
         for (size_t i = at; i < services.len && shapes.len < SPECS_MAX; i++)
             add(&shapes, services.topics[i], topics->partitions, topics->replication, shapes.large, 3);
-        rc = kafka_topics_create(&cli->kafka, shapes.specs, shapes.len, &some, err);
+        rc = create_topics(cli, shapes.specs, shapes.len, &some, err);
     }
     for (size_t i = 0; i < services.len; i++)
         free(services.topics[i]);

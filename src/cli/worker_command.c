@@ -1,5 +1,5 @@
 /*
- * worker_command.c -- `baton worker`, `baton topics`: wiring of Kafka and Redis to the engine, signals.
+ * worker_command.c -- `baton worker`, `baton topics`: from the configuration to a running worker; signals.
  */
 #include "cli.h"
 #include <malloc.h>
@@ -10,51 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define THREADS_MAX 64
 #define WATCH_NS 50000000
 #define TRIM_ROUNDS 200 /* of watching: ten seconds */
 #define LARGE_BLOCK_BYTES (128 * 1024)
-
-struct wiring {
-    struct cli *cli;
-    char transactional_ids[THREADS_MAX][256];
-    struct kafka_bus_options buses[THREADS_MAX]; /* a bus borrows them for its life */
-};
-
-static enum baton_err open_bus(void *context, int thread, struct bus *ret_bus, struct baton_error *err)
-{
-    struct wiring *wiring = context;
-    const struct config_topics *topics = config_topics(wiring->cli->config);
-
-    wiring->buses[thread] = (struct kafka_bus_options){
-        .kafka = wiring->cli->kafka,
-        .group_id = config_group_id(wiring->cli->config),
-        .transactional_id = wiring->transactional_ids[thread],
-        .inputs = topics->inputs,
-        .inputs_len = topics->inputs_len,
-        .max_message_bytes = config_limits(wiring->cli->config)->max_message_bytes * 4,
-    };
-
-    return kafka_bus_open(&wiring->buses[thread], ret_bus, err);
-}
-
-static enum baton_err open_view(void *context, int thread, struct view *ret_view, struct baton_error *err)
-{
-    struct wiring *wiring = context;
-
-    (void)thread;
-    return redis_view_open(config_redis(wiring->cli->config), ret_view, err);
-}
-
-static enum baton_err feed_next(void *self, int timeout_ms, struct bus_message *ret_message, struct baton_error *err)
-{
-    return kafka_tail_next(self, timeout_ms, ret_message, err);
-}
-
-static void feed_release(void *self, struct bus_message *message)
-{
-    kafka_tail_release(self, message);
-}
 
 /* Until a stop is asked for; a second one ends the process at once. */
 static void watch(struct cli *cli, struct worker *worker, const sigset_t *signals)
@@ -98,10 +56,8 @@ int command_worker(struct cli *cli)
 {
     const char *definitions = cli_option(cli, "--definitions"), *given = cli_option(cli, "--instance");
     bool no_create = cli_flag(cli, "--no-create");
-    struct wiring *wiring = calloc(1, sizeof *wiring);
-    const struct config_topics *topics = config_topics(cli->config);
+    struct wiring *wiring = NULL;
     struct setup setup = {0};
-    struct kafka_tail *tail = NULL;
     struct worker *worker = NULL;
     struct worker_stats stats = {0};
     struct baton_error err = {0};
@@ -112,14 +68,11 @@ int command_worker(struct cli *cli)
     int code = EXIT_OK;
 
     cli_expect(cli, 0, 0);
-    if (wiring == NULL)
-        return EXIT_UNEXPECTED;
     memory_is_given_back();
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    wiring->cli = cli;
     rc = reply_keys_read(cli, &keys, &keys_len, &err);
     if (rc == BATON_OK)
         rc = instance_name(given, instance, sizeof instance, &err);
@@ -136,41 +89,12 @@ int command_worker(struct cli *cli)
     if (rc == BATON_OK && !no_create)
         rc = setup_command_topics(cli, setup.store, NULL, 0, &created, &err);
     if (rc == BATON_OK)
-        rc = kafka_tail_open(&cli->kafka, topics->definitions, 0, -2, &tail, &err);
-    for (int i = 0; i < config_threads(cli->config) && i < THREADS_MAX; i++)
-        (void)snprintf(wiring->transactional_ids[i], sizeof wiring->transactional_ids[i], "%.80s.%.150s.%d",
-                       config_group_id(cli->config), instance, i);
-    const struct worker_options options = {
-        .threads = config_threads(cli->config),
-        .worker_name = instance,
-        .inputs = topics->inputs,
-        .inputs_len = topics->inputs_len,
-        .partitions = topics->partitions,
-        .epoch = setup.epoch,
-        .journal_topic = topics->journal,
-        .state_topic = topics->state,
-        .results_topic = topics->results,
-        .events_topic = topics->events,
-        .dlq_topic = topics->dlq,
-        .replies_topic = topics->replies,
-        .definitions_topic = topics->definitions,
-        .allow_reply_to = topics->allow_reply_to,
-        .command_prefix = topics->prefix,
-        .service_replies = topics->service_replies,
-        .reply_keys = keys,
-        .reply_keys_len = keys_len,
-        .limits = *config_limits(cli->config),
-        .store = setup.store,
-        .feed = {.self = tail, .next = feed_next, .release = feed_release},
-        .logger = &cli->logger,
-        .context = wiring,
-        .open_bus = open_bus,
-        .open_view = open_view,
-    };
+        rc = wiring_open(cli, &(struct wiring_needs){.setup = &setup, .instance = instance, .reply_keys = keys, .reply_keys_len = keys_len},
+                         &wiring, &err);
     if (rc == BATON_OK) {
         log_line(&cli->logger, LOG_LEVEL_INFO, "baton %s worker %s, %d threads, group %s, redis %s", BATON_VERSION, instance,
-                 options.threads, config_group_id(cli->config), version);
-        rc = worker_start(&options, &worker, &err);
+                 config_threads(cli->config), config_group_id(cli->config), version);
+        rc = worker_start(wiring_options(wiring), &worker, &err);
     }
     if (rc == BATON_OK) {
         watch(cli, worker, &signals);
@@ -184,10 +108,9 @@ int command_worker(struct cli *cli)
         code = cli_fail(&err);
     }
     worker_free(worker);
-    kafka_tail_close(tail);
+    wiring_close(wiring);
     setup_clear(&setup);
     reply_keys_free(keys, keys_len);
-    free(wiring);
     return code;
 }
 

@@ -116,7 +116,8 @@ static void scan(struct scanner *scanner)
             at++;
     } else {
         scanner->kind = TOKEN_OTHER;
-        at++;
+        while (text[at++] == '.' && at < len && text[at] == '.') { /* `..` concatenates, `...` are arguments */
+        }
     }
     scanner->to = scanner->at = at;
 }
@@ -133,6 +134,16 @@ static int column_of(const struct scanner *scanner, size_t offset)
     for (size_t i = 0; i < offset; i++)
         column += ((unsigned char)scanner->text[i] & 0xc0) != 0x80;
     return column;
+}
+
+/* Of the token at or after offset. */
+static int column_of_token(const char *text, size_t len, size_t offset)
+{
+    struct scanner scanner = {.text = text, .len = len};
+
+    for (scan(&scanner); scanner.kind != TOKEN_END && scanner.to <= offset; scan(&scanner)) {
+    }
+    return column_of(&scanner, scanner.from);
 }
 
 static bool in_list(const struct scanner *scanner, const char *const *names)
@@ -354,19 +365,7 @@ static enum baton_err check_names(const char *text, size_t len, struct expr_erro
             if (!(in_table_place && ahead.kind == TOKEN_OTHER && token_is(&ahead, "=")))
                 return unknown_name(&scanner, place, err);
         }
-        if (scanner.kind == TOKEN_OTHER && token_is(&scanner, ".")) {
-            ahead = scanner;
-            scan(&ahead);
-            /* `..` concatenates */
-            if (ahead.kind == TOKEN_OTHER && ahead.from == scanner.to && token_is(&ahead, ".")) {
-                scanner = ahead;
-                after_dot = false;
-                continue;
-            }
-            after_dot = true;
-        } else {
-            after_dot = scanner.kind == TOKEN_OTHER && token_is(&scanner, ":");
-        }
+        after_dot = scanner.kind == TOKEN_OTHER && (token_is(&scanner, ".") || token_is(&scanner, ":"));
         in_table_place = scanner.kind == TOKEN_OTHER &&
                          (token_is(&scanner, "{") || token_is(&scanner, ",") || token_is(&scanner, ";"));
     }
@@ -465,7 +464,7 @@ enum baton_err expr_compile(struct expr_vm *vm, const char *text, size_t len, st
                             struct expr_error_place *place, struct baton_error *err)
 {
     struct expr *expr = NULL;
-    int column = 1;
+    size_t offset = 0;
     enum baton_err rc = BATON_OK;
 
     if (place != NULL)
@@ -480,9 +479,9 @@ enum baton_err expr_compile(struct expr_vm *vm, const char *text, size_t len, st
     expr->lua_ref = LUA_NOREF;
     expr->plain = parse_path(expr, text, len);
     if (!expr->plain) {
-        rc = expr_lua_compile(vm, text, len, &expr->lua_ref, &column, err);
+        rc = expr_lua_compile(vm, text, len, &expr->lua_ref, &offset, err);
         if (rc == BATON_E_INVALID && place != NULL)
-            place->column = column;
+            place->column = column_of_token(text, len, offset);
         if (rc == BATON_OK)
             rc = check_names(text, len, place, err);
     }

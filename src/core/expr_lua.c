@@ -116,41 +116,30 @@ void expr_vm_free(struct expr_vm *vm)
 /* --- compile --- */
 
 struct feed { /* hands out one byte at a time, so that where the parser stopped is known */
-    const char *prefix, *text, *suffix;
+    const char *text;
     size_t len, given;
-    int stage;
+    bool begun;
 };
+
+/* The parentheses make it one expression: no statement can hide behind it. */
+static const char prefix[] = "return (", suffix[] = "\n)";
 
 static const char *feed_next(lua_State *lua, void *context, size_t *ret_len)
 {
     struct feed *feed = context;
+    size_t at = feed->given;
 
     (void)lua;
-    if (feed->stage == 0) {
-        feed->stage = 1;
-        *ret_len = strlen(feed->prefix);
-        return feed->prefix;
+    if (!feed->begun) {
+        feed->begun = true;
+        *ret_len = sizeof prefix - 1;
+        return prefix;
     }
-    if (feed->stage == 1) {
-        if (feed->given < feed->len) {
-            *ret_len = 1;
-            return feed->text + feed->given++;
-        }
-        feed->stage = 2;
-        *ret_len = strlen(feed->suffix);
-        return feed->suffix;
-    }
-    *ret_len = 0;
-    return NULL;
-}
-
-static int column_at(const char *text, size_t offset)
-{
-    int column = 1;
-
-    for (size_t i = 0; i < offset; i++)
-        column += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return column;
+    *ret_len = at < feed->len + sizeof suffix - 1;
+    if (*ret_len == 0)
+        return NULL;
+    feed->given++;
+    return at < feed->len ? feed->text + at : suffix + (at - feed->len);
 }
 
 /* Lua says `expression:1: unexpected symbol near ')'`: only what follows the place is of use. */
@@ -162,11 +151,10 @@ static const char *plain_message(const char *message)
     return at == NULL ? message : at + 1 + (at[1] == ' ');
 }
 
-enum baton_err expr_lua_compile(struct expr_vm *vm, const char *text, size_t len, int *ret_ref, int *ret_column,
+enum baton_err expr_lua_compile(struct expr_vm *vm, const char *text, size_t len, int *ret_ref, size_t *ret_offset,
                                 struct baton_error *err)
 {
-    /* The parentheses make it one expression: no statement can hide behind it. */
-    struct feed feed = {.prefix = "return (", .text = text, .len = len, .suffix = "\n)"};
+    struct feed feed = {.text = text, .len = len};
     lua_State *lua = vm->lua;
     int rc = LUA_OK;
 
@@ -182,7 +170,7 @@ enum baton_err expr_lua_compile(struct expr_vm *vm, const char *text, size_t len
         lua_settop(lua, 0);
         return baton_fail(err, BATON_E_NOMEM, "out of memory for an expression");
     }
-    *ret_column = column_at(text, feed.given > 0 ? feed.given - 1 : 0);
+    *ret_offset = feed.given < 2 ? 0 : feed.given - 2; /* the parser knows one byte more than the token */
     (void)baton_fail(err, BATON_E_INVALID, "%s", plain_message(lua_tostring(lua, -1)));
     lua_settop(lua, 0);
     return BATON_E_INVALID;

@@ -35,10 +35,21 @@ bool expr_is_plain_table(lua_State *lua, int index)
 
 static json_t *to_json(lua_State *lua, int index, int depth);
 
+/* Out of the view on the top. */
+static json_t *take(lua_State *lua, json_t **view)
+{
+    json_t *value = *view;
+
+    *view = NULL;
+    lua_pop(lua, 1);
+    return value;
+}
+
 /* A list has the keys 1..n; an object has texts; the two do not mix. */
 static json_t *table_to_json(lua_State *lua, int index, int depth)
 {
     lua_Integer n = (lua_Integer)lua_rawlen(lua, index), keys = 0;
+    int top = lua_gettop(lua);
     bool list = n > 0, tagged = false;
     json_t **view = NULL, *value = NULL;
 
@@ -69,7 +80,8 @@ static json_t *table_to_json(lua_State *lua, int index, int depth)
                 (void)luaL_error(lua, "out of memory");
             lua_pop(lua, 1);
         }
-        return json_incref(value);
+        lua_settop(lua, top + 1);
+        return take(lua, view);
     }
     /* Ordered by key: a Lua table has no order that two workers share. */
     lua_pushcfunction(lua, expr_pairs);
@@ -87,7 +99,8 @@ static json_t *table_to_json(lua_State *lua, int index, int depth)
             (void)luaL_error(lua, "out of memory");
         lua_pop(lua, 2);
     }
-    return json_incref(value);
+    lua_settop(lua, top + 1);
+    return take(lua, view);
 }
 
 static json_t *to_json(lua_State *lua, int index, int depth)

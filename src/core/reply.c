@@ -2,7 +2,7 @@
  * reply.c -- what a reply means for its step.
  *
  * Owns:     the outcome rules of docs/protocol.md, in their order.
- * Tests:    tests/core/test_apply.c
+ * Tests:    tests/core/test_reply.c
  */
 #include "reply.h"
 #include <string.h>

@@ -5,7 +5,7 @@
  *           dirty sagas. Decides nothing about a saga.
  * Model:    tests/model/protocol_model.py, acquire(): rules require_stable, catch_up = 'seq', rebuild_*, dirty_from_tail,
  *           refetch_before_alarm.
- * Tests:    tests/engine/test_acquire.c, tests/integration/
+ * Tests:    tests/engine/test_acquire.c, test_threads.c, tests/integration/
  */
 #include "fold.h"
 #include <inttypes.h>
@@ -496,7 +496,8 @@ static enum baton_err rebuild(struct taking *taking, struct baton_error *err)
     int64_t from = 0, started = engine_now(engine);
     enum baton_err rc = BATON_OK;
 
-    ENGINE_LOG(engine, LOG_LEVEL_WARN, "partition %d: the view shows %s; rebuilding it from %s and %s", taking->part->partition,
+    /* Before the first record there is nothing to show: a first start is no trouble. */
+    ENGINE_LOG(engine, taking->seq > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "partition %d: the view shows %s; rebuilding it from %s and %s", taking->part->partition,
                taking->meta.w == VIEW_NO_W ? "nothing" : "another journal", engine->options->state_topic,
                engine->options->journal_topic);
     if (rebuilding.items == NULL || rebuilding.chunk == NULL) {

@@ -3,7 +3,7 @@
  *
  * Owns:     the entries.
  * Rule:     an entry leaves only when the view shows its last change (model: evict_only_shown), and never in mid-batch.
- * Tests:    tests/engine/
+ * Tests:    tests/engine/test_view.c
  */
 #include "engine_internal.h"
 #include <stdlib.h>

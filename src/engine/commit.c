@@ -2,7 +2,7 @@
  * commit.c -- one transaction: trickled states, the journal record of each touched partition, the offsets; then memory follows.
  *
  * Owns:     checkpoint arithmetic; what changes in memory, and only after the commit (model: checkpoint_after_commit).
- * Tests:    tests/engine/, tests/integration/
+ * Tests:    tests/engine/test_acquire.c (checkpoints), test_engine.c (outcomes), tests/integration/
  */
 #include "engine_internal.h"
 #include <inttypes.h>

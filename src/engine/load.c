@@ -3,7 +3,7 @@
  *
  * Owns:     one load per partition, all sent at once.
  * Rule:     a view is believed only if its w is what this thread last wrote (model: load_checks_w).
- * Tests:    tests/engine/, tests/integration/
+ * Tests:    tests/engine/test_view.c, tests/integration/
  */
 #include "engine_internal.h"
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * part.c -- what a thread knows of one partition p: its position, its dirty sagas, where its journal records lie.
  *
  * Owns:     struct part; the order of dirty sagas (oldest first, so that the head tells the checkpoint).
- * Tests:    tests/engine/
+ * Tests:    tests/engine/test_acquire.c
  */
 #include "engine_internal.h"
 #include <stdlib.h>

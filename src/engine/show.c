@@ -4,7 +4,7 @@
  * Owns:     when and what is applied; Redis away.
  * Rule:     w goes from where this thread left it to the last committed seq, with every saga changed between (model: apply_is_cas,
  *           apply_every_saga).
- * Tests:    tests/engine/, tests/integration/
+ * Tests:    tests/engine/test_view.c, tests/integration/
  */
 #include "engine_internal.h"
 #include <stdlib.h>

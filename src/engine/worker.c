@@ -2,7 +2,7 @@
  * worker.c -- the worker: its engine threads and the follower of the definitions topic.
  *
  * Owns:     starting, stopping, counting.
- * Tests:    tests/engine/test_engine.c, tests/integration/
+ * Tests:    tests/engine/test_threads.c, test_engine.c, tests/integration/
  */
 #include "engine_internal.h"
 #include <stdlib.h>

@@ -118,13 +118,14 @@ static struct rebalance *event_of(struct consumer *consumer, enum bus_poll_kind 
 }
 
 /* Positions come from the journal, by seek: until then an end that any log has keeps librdkafka from asking for committed offsets
- * and from resetting. */
+ * and from resetting. It must be the beginning: the answer to the question where that end is may come after the seek and move the position
+ * there (seen under load). Of what is read again nothing is delivered; what the other end would skip would be lost. */
 static rd_kafka_resp_err_t assign_paused(rd_kafka_t *handle, rd_kafka_topic_partition_list_t *list)
 {
     rd_kafka_resp_err_t code;
 
     for (int i = 0; i < list->cnt; i++)
-        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+        list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
     code = rd_kafka_assign(handle, list);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? rd_kafka_pause_partitions(handle, list) : code;
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEADER_WAIT_MS 2000
+
 void reader_init(struct reader *reader, const struct kafka_options *options)
 {
     memset(reader, 0, sizeof *reader);
@@ -152,6 +154,19 @@ enum baton_err reader_watermarks(struct reader *reader, const char *topic, int32
 
 /* --- the faces' tail --- */
 
+/* A partition whose leader is not known yet is looked for again only after half a second: ask first. Failing is fine, reading will say why. */
+static void ask_leader(struct reader *reader, const char *topic)
+{
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(reader->handle, topic, NULL);
+    const struct rd_kafka_metadata *metadata = NULL;
+
+    if (handle == NULL)
+        return;
+    if (rd_kafka_metadata(reader->handle, 0, handle, &metadata, LEADER_WAIT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(handle);
+}
+
 struct kafka_tail {
     struct reader reader;
 };
@@ -168,7 +183,11 @@ enum baton_err kafka_tail_open(const struct kafka_options *options, const char *
     if (tail == NULL)
         return baton_fail(err, BATON_E_NOMEM, "out of memory");
     reader_init(&tail->reader, options);
-    rc = reader_begin(&tail->reader, topic, partition, offset, err);
+    rc = open_handle(&tail->reader, "read_committed", &tail->reader.handle, err);
+    if (rc == BATON_OK) {
+        ask_leader(&tail->reader, topic);
+        rc = reader_begin(&tail->reader, topic, partition, offset, err);
+    }
     if (rc == BATON_OK)
         *ret_tail = tail;
     else

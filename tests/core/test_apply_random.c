@@ -257,6 +257,7 @@ static void check_saga(struct world *world, const struct saga *before)
 
     MUST(broken == NULL, broken);
     MUST(after->seq == (before == NULL ? 1 : before->seq + 1), "seq is not one more");
+    MUST(before == NULL || before->updated_at_ms <= after->updated_at_ms, "time ran back");
     MUST(before == NULL || !before->turned_back || after->turned_back, "turned back and forth");
     MUST(!(after->turned_back && before != NULL && !before->turned_back && past_pivot(world)), "turned back past the pivot");
     MUST(before == NULL || before->status != SAGA_COMPLETED || after->status == SAGA_COMPLETED, "completed and no longer");
@@ -343,6 +344,8 @@ static void answer(struct world *world, int step, enum saga_action action, int a
     bool mapped = world->one.definition->steps[step].reply != NULL && action == ACTION_EXECUTE;
     const char *code = codes[random_below(random, 4)];
 
+    if (random_one_in(random, 8))
+        event.at_ms -= random_below(random, 5000); /* by a worker whose clock is behind */
     if (outcome == REPLY_PENDING || random_one_in(random, 2)) {
         event.outcome = outcome;
         event.body = random_one_in(random, 4) ? NULL : random_json(random, 2);

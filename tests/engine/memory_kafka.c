@@ -1201,15 +1201,23 @@ static struct member *member_find(struct memory_kafka *kafka, const char *name)
 
 void memory_kafka_expire(struct memory_kafka *kafka, const char *member)
 {
+    struct member *m = NULL;
+
     lock(kafka);
-    leave_group(member_find(kafka, member));
+    m = member_find(kafka, member);
+    if (m != NULL)
+        leave_group(m);
     changed_unlock(kafka);
 }
 
 static void set_stall(struct memory_kafka *kafka, const char *member, bool stall)
 {
+    struct member *m = NULL;
+
     lock(kafka);
-    member_find(kafka, member)->stall = stall;
+    m = member_find(kafka, member);
+    if (m != NULL)
+        m->stall = stall;
     changed_unlock(kafka);
 }
 
@@ -1225,10 +1233,12 @@ void memory_kafka_wake(struct memory_kafka *kafka, const char *member)
 
 bool memory_kafka_stalled(struct memory_kafka *kafka, const char *member)
 {
+    struct member *m = NULL;
     bool stalled = false;
 
     lock(kafka);
-    stalled = member_find(kafka, member)->stalled;
+    m = member_find(kafka, member);
+    stalled = m != NULL && m->stalled;
     unlock(kafka);
     return stalled;
 }

@@ -56,7 +56,7 @@ int64_t memory_kafka_end(struct memory_kafka *kafka, const char *topic, int32_t 
 void memory_kafka_committed(struct memory_kafka *kafka, int32_t partition, const struct bus_input *inputs, size_t inputs_len,
                             struct bus_committed *ret_committed);
 
-/* --- faults --- */
+/* --- faults; a member that is not there (it is just opening its bus anew) has none --- */
 
 enum memory_commit {
     MEMORY_COMMITS,

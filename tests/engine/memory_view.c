@@ -521,6 +521,7 @@ bool memory_view_deliver(struct memory_view *view)
     bool fine = false;
 
     lock(view);
+    view->delay_next = false;
     fine = view->delayed.items != NULL && apply_one(view, &view->delayed);
     forget_delayed(view);
     unlock(view);

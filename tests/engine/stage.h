@@ -19,7 +19,7 @@
 #include "memory_view.h"
 #include <baton/engine.h>
 
-#define STAGE_WORKERS_MAX 3
+#define STAGE_WORKERS_MAX 4
 #define STAGE_PARTITIONS_MAX 8
 #define EPOCH "memory/1"
 
@@ -70,7 +70,8 @@ struct stage {
 };
 
 struct stage *stage_begin(const struct stage_setup *setup);
-/** Stops what runs, gracefully; then everything is checked (see stage_check) and freed. */
+/** Stops what runs, gracefully; then everything is checked (see stage_check) and freed. Where several workers ran, another one owns all
+ * partitions once more before that. */
 void stage_end(struct stage *stage);
 /** Ends it without the checks: for tests of contradictions that no worker repairs. */
 void stage_drop(struct stage *stage);
@@ -89,6 +90,10 @@ int64_t stage_now(struct stage *stage);
 void stage_jump(struct stage *stage, int64_t ms);
 #define SECOND INT64_C(1000)
 #define DAY (24 * 3600 * SECOND)
+/* Of the order's steps. Longer than any test waits, so that nothing falls due by itself. */
+#define ANSWER_LATE (61 * SECOND)
+#define RETRY_DUE (31 * SECOND)
+#define TRICKLE_DUE (46 * SECOND)
 
 /** The worker's follower of the definitions topic stops before this offset. */
 void stage_hold_definitions(struct stage *stage, const char *name, int64_t offset);
@@ -125,7 +130,7 @@ struct stage_position {
 struct stage_position stage_journal(struct stage *stage, int32_t partition);
 
 /* --- waiting: the participants answer meanwhile --- */
-#define STAGE_PATIENCE_MS 10000 /* real ones; what works takes milliseconds */
+#define STAGE_PATIENCE_MS 30000 /* real ones; what works takes milliseconds */
 void stage_wait(struct stage *stage, int64_t until_real_ms, const char *condition, const char *file, int line);
 #define UNTIL(stage, condition)                                                                                                    \
     for (int64_t until_ = memory_world_real_ms() + STAGE_PATIENCE_MS; !(condition);)                                               \

@@ -542,7 +542,7 @@ static void what_is_dirty_for_long_is_trickled(void **state)
     }
     UNTIL(s, stage_count(s, COMMANDS) == 450);
     assert_int_equal(stage_count(s, STATES), 0);
-    stage_jump(s, 46 * SECOND);
+    stage_jump(s, TRICKLE_DUE);
     UNTIL(s, stage_count(s, STATES) == 450 && stage_journal(s, 0).checkpoint == stage_journal(s, 0).seq);
     stage_stop(s, "w1");
     stage_check(s);
@@ -565,7 +565,7 @@ static void a_trickled_state_counts_only_once_it_is_committed(void **state)
     stage_orders(s, "o:mute-c", 3);
     UNTIL(s, stage_count(s, COMMANDS) == 9);
     memory_kafka_next_commits(s->kafka, MEMORY_ABORTS, 0, 2);
-    stage_jump(s, 46 * SECOND); /* timers fire too */
+    stage_jump(s, TRICKLE_DUE); /* timers fire too */
     UNTIL(s, memory_kafka_faults_spent(s->kafka) && stage_count(s, STATES) >= 3);
     stage_stop(s, "w1");
     stage_check(s);
@@ -583,7 +583,7 @@ static void a_journal_behind_the_checkpoint_is_bounded_in_bytes(void **state)
     s->silent = true;
     stage_start(s, "w1");
     fat_orders(s, 46, 200000); /* more than DIRTY_JOURNAL_MAX */
-    UNTIL(s, stage_count(s, COMMANDS) == 46 && stage_count(s, STATES) > 0);
+    UNTIL(s, stage_count(s, COMMANDS) >= 46 && stage_count(s, STATES) > 0);
     stage_stop(s, "w1");
     assert_true(stage_journal(s, 0).checkpoint > 0);
     stage_end(s);

@@ -221,9 +221,9 @@ static void a_timer_whose_command_is_refused_parks_its_saga_alone(void **state)
     stage_start(s, "w1");
     UNTIL(s, stage_commands(s, "fat:slow-b/b/x/1") == 1 && stage_commands(s, "o:slow-b/b/x/1") == 1);
     memory_kafka_limit(s->kafka, COMMANDS, 80, false);
-    stage_jump(s, 11 * SECOND); /* no answer in time */
+    stage_jump(s, ANSWER_LATE); /* no answer in time */
     UNTIL(s, stage_stats(s, "w1").timers >= 2);
-    stage_jump(s, 2 * SECOND); /* the next attempt is due */
+    stage_jump(s, RETRY_DUE); /* the next attempt is due */
     UNTIL(s, strcmp(stage_status(s, "fat:slow-b"), "parked") == 0 && strcmp(stage_status(s, "o:slow-b"), "completed") == 0);
     assert_int_equal(stage_count(s, LETTERS), 0);
     stage_end(s);
@@ -316,6 +316,7 @@ static void a_rebalance_while_collecting_throws_the_batch_away(void **state)
     UNTIL(s, memory_kafka_generation(s->kafka) >= 2 && stage_ready(s));
     assert_int_equal(stage_stats(s, "w1").transactions, 0);
     assert_int_equal(stage_stats(s, "w1").aborts, 0);
+    UNTIL(s, definition_store_generation(s->workers[0].options.store) == 1); /* it is waited for by the clock that jumps now */
     UNTIL(s, (stage_jump(s, 61 * SECOND), stage_stats(s, "w1").started == 3));
     s->leaves_inputs = true; /* replies would wait for another batch of a minute */
     stage_end(s);
@@ -349,14 +350,14 @@ static void a_woken_zombie_fires_no_timer(void **state)
     stage_orders(s, "o:mute-a", 5);
     UNTIL(s, stage_stats(s, "w1").started == 5);
     memory_kafka_stall(s->kafka, "w1.0");
-    stage_jump(s, 11 * SECOND);
+    stage_jump(s, ANSWER_LATE);
     UNTIL(s, memory_kafka_stalled(s->kafka, "w1.0"));
     memory_kafka_expire(s->kafka, "w1.0");
     stage_start(s, "w2");
     UNTIL(s, stage_stats(s, "w2").partitions_ready == 1 && stage_stats(s, "w2").timers == 5);
     memory_kafka_wake(s->kafka, "w1.0");
     UNTIL(s, stage_stats(s, "w1").aborts == 1);
-    stage_jump(s, 2 * SECOND);
+    stage_jump(s, RETRY_DUE);
     UNTIL(s, stage_commands(s, "o:mute-a-5/a/x/2") == 1 && stage_commands(s, "o:mute-a-1/a/x/2") == 1);
     stage_end(s);
 }

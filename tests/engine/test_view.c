@@ -235,11 +235,11 @@ static void timers_due_while_redis_was_away_fire_after_it(void **state)
     stage_orders(s, "o:slow-a", 3);
     UNTIL(s, stage_count(s, COMMANDS) == 3 && strcmp(stage_status(s, "o:slow-a-3"), "running") == 0);
     memory_view_away(s->view, true);
-    stage_jump(s, 11 * SECOND);
+    stage_jump(s, ANSWER_LATE);
     UNTIL(s, stage_logged(s, "sagas wait in Kafka"));
     memory_view_away(s->view, false);
     UNTIL(s, stage_stats(s, "w1").timers == 3);
-    stage_jump(s, 2 * SECOND);
+    stage_jump(s, RETRY_DUE);
     UNTIL(s, stage_count(s, RESULTS) == 3);
     stage_end(s);
 }

@@ -1,6 +1,6 @@
 /*
  * test_rules.c -- random sagas driven by the real rules: after every event the patch, the journal and the state
- * document agree.
+ * document agree, and a worker that has read the state goes on like the one that wrote it.
  */
 #include "random_saga.h"
 #include <baton/apply.h>
@@ -46,7 +46,7 @@ static int close_definition(void **state)
 
 /* What a reader of the journal alone knows of the saga, beside the saga itself. */
 struct run {
-    struct saga *saga;
+    struct saga *saga, *again; /* again: as read back after the last event; NULL = not yet */
     struct effects effects;
     json_t *doc;
     int64_t now_ms;
@@ -63,7 +63,6 @@ static void assert_documents_agree(struct run *run, const struct saga_event *eve
     struct journal_step step;
     struct buffer text = {0}, expected = {0}, got = {0}, again_text = {0};
     struct baton_error err = {BATON_OK, ""};
-    struct saga *again = NULL;
 
     if (run->effects.disposition == IGNORED_EARLY)
         return; /* nothing has changed, and nothing is journalled */
@@ -79,17 +78,50 @@ static void assert_documents_agree(struct run *run, const struct saga_event *eve
     wire_state_write(&expected, run->saga);
     json_write(&got, run->doc);
     assert_text(buffer_cstr(&text), &got, buffer_cstr(&expected));
-    if (wire_state_read(run->doc, definition, &again, &err) != BATON_OK)
+    saga_free(run->again);
+    run->again = NULL;
+    if (wire_state_read(run->doc, definition, &run->again, &err) != BATON_OK)
         fail_msg("%s", err.text);
-    wire_state_write(&again_text, again);
+    wire_state_write(&again_text, run->again);
     assert_text("read again", &again_text, expected.data);
-    saga_free(again);
     journal_record_clear(&record);
     journal_writer_free(&writer);
     buffer_free(&text);
     buffer_free(&expected);
     buffer_free(&got);
     buffer_free(&again_text);
+}
+
+static void assert_same_effects(const struct effects *a, const struct effects *b)
+{
+    assert_int_equal(a->disposition, b->disposition);
+    assert_int_equal(a->len, b->len);
+    for (size_t i = 0; i < a->len; i++) {
+        assert_int_equal(a->items[i].kind, b->items[i].kind);
+        assert_int_equal(a->items[i].step, b->items[i].step);
+        assert_int_equal(a->items[i].action, b->items[i].action);
+        assert_int_equal(a->items[i].attempt, b->items[i].attempt);
+        assert_int_equal(a->items[i].expires_at_ms, b->items[i].expires_at_ms);
+        assert_true(a->items[i].input == b->items[i].input || json_equal(a->items[i].input, b->items[i].input));
+    }
+}
+
+/* By the worker that has had the saga all along, and by one that has just read it. */
+static void apply_event(struct run *run, const struct saga_event *event)
+{
+    struct effects effects = {0};
+    struct buffer one = {0}, two = {0};
+
+    assert_int_equal(saga_apply(&run->saga, event, &run->effects), BATON_OK);
+    assert_int_equal(saga_apply(&run->again, event, &effects), BATON_OK);
+    assert_same_effects(&run->effects, &effects);
+    wire_state_write(&one, run->saga);
+    wire_state_write(&two, run->again);
+    assert_text("applied to what was read back", &two, buffer_cstr(&one));
+    assert_documents_agree(run, event);
+    effects_free(&effects);
+    buffer_free(&one);
+    buffer_free(&two);
 }
 
 static json_t *random_body(struct random *random)
@@ -117,8 +149,7 @@ static void random_reply(struct random *random, struct run *run)
     event.outcome = random_one_in(random, 2) ? REPLY_UNSAID : (enum reply_header_outcome)random_below(random, 5);
     event.problem = random_one_in(random, 8);
     event.body = random_body(random);
-    assert_int_equal(saga_apply(&run->saga, &event, &run->effects), BATON_OK);
-    assert_documents_agree(run, &event);
+    apply_event(run, &event);
     json_decref(event.body);
 }
 
@@ -129,8 +160,7 @@ static void random_timer(struct random *random, struct run *run)
     if (run->saga->due_at_ms > run->now_ms && !random_one_in(random, 4))
         run->now_ms = run->saga->due_at_ms;
     event.at_ms = run->now_ms;
-    assert_int_equal(saga_apply(&run->saga, &event, &run->effects), BATON_OK);
-    assert_documents_agree(run, &event);
+    apply_event(run, &event);
 }
 
 static void journal_and_state_agree_after_every_event(void **state)
@@ -156,6 +186,7 @@ static void journal_and_state_agree_after_every_event(void **state)
         json_decref(start.input);
         json_decref(run.doc);
         effects_free(&run.effects);
+        saga_free(run.again);
         saga_free(run.saga);
     }
 }

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+"""Break the rules of the core one at a time: each break must fail a test.
+
+Usage: tests/core/mutate.py [WORD]     only mutations whose name contains WORD
+
+Not part of continuous integration: it builds the core once per mutation (about a minute in all). Exit status 1 if a broken
+rule goes unnoticed.
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CORE = ROOT / "src/core"
+TESTS = ["test_apply", "test_reply", "test_retry", "test_apply_random"]
+SEED = {"BATON_TEST_SEED": "1", "BATON_TEST_SAGAS": "8000", "PATH": "/usr/bin:/bin"}
+
+# (what is broken, file, text, replacement); the text occurs once.
+MUTATIONS = [
+    ("a skipped step is executed", "forward.c", "if (yes > 0) {", "if (yes >= 0) {"),
+    ("an unanswered step counts as failed", "forward.c", "settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);", "settle(apply, step, STEP_FAILED);"),
+    ("past the pivot it turns back", "forward.c", "    if (forward_past_pivot(apply)) {\n        apply_park(", "    if (false) {\n        apply_park("),
+    ("a refusal past the pivot is final", "forward.c", "    if (forward_past_pivot(apply)) {\n        /* Past", "    if (false) {\n        /* Past"),
+    ("an unknown pivot is compensated over", "forward.c", "if (definition->pivot && step->status == STEP_UNKNOWN &&", "if (false && step->status == STEP_UNKNOWN &&"),
+    ("transient news of an old attempt count", "forward.c", "if (event->attempt != step->attempts || step->status != STEP_RUNNING) {", "if (step->status != STEP_RUNNING) {"),
+    ("pending does not extend", "forward.c", "        step->due_at_ms = apply_reply_due(apply, &definition->retry, step, definition->timeout_ms);\n        step->changed", "        step->changed"),
+    ("a late success is not compensated", "forward.c", "            compensate_late(apply, step);", "            apply->effects->disposition = IGNORED_LATE;"),
+    ("retry-after is not heeded", "forward.c", "        delay = retry_after_ms;", "        delay = delay;"),
+    ("a timeout is not noted", "forward.c", "    step->unanswered = true;", "    step->unanswered = false;"),
+    ("a retry is sent after maxDuration", "forward.c", "if (apply->at < apply_latest(&definition_of(apply, step)->retry, step))", "if (true)"),
+    ("a parked step stays parked", "forward.c", "if (!is_parked_step(apply, step) || !settled)", "if (true || !settled)"),
+    ("an output that fails is let pass", "forward.c", "if (meaning->output_failed) {", "if (false) {"),
+    ("first done, first undone", "compensate.c", "step->done_order > last->done_order", "step->done_order < last->done_order"),
+    ("unknown steps are left in place", "compensate.c", "(step->status == STEP_DONE || step->status == STEP_UNKNOWN) &&", "(step->status == STEP_DONE) &&"),
+    ("two compensations at once", "compensate.c", "if (under_way(apply))", "if (false)"),
+    ("a spent compensation is tried for ever", "compensate.c", "if (!apply_retry_allowed(", "if (false && !apply_retry_allowed("),
+    ("a second result", "compensate.c", "if (saga->ended_at_ms != 0)", "if (false)"),
+    ("a compensation's old refusal counts", "compensate.c", "event->attempt != step->compensations ||", "false ||"),
+    ("pending bounds nothing on the way back", "compensate.c", "step->due_at_ms = apply_reply_due(apply, &compensation_of(apply, step)->retry, step, compensation_of(apply, step)->timeout_ms);", "step->due_at_ms = apply->at + compensation_of(apply, step)->timeout_ms;"),
+    ("undone resumes nothing", "compensate.c", "        apply_resume(apply);", "        (void)was_failed;"),
+    ("one attempt too many", "apply.c", "attempts >= policy->attempts)", "attempts > policy->attempts)"),
+    ("notOn is not heeded", "apply.c", "return policy->not_on == NULL || !listed(policy->not_on, code);", "return true;"),
+    ("on is not heeded", "apply.c", "if (policy->on != NULL && !listed(policy->on, code))", "if (false)"),
+    ("an attempt not made is believed", "apply.c", "    if (step == NULL || event->attempt < 1 ||\n        event->attempt > (", "    if (step == NULL || event->attempt < 1 ||\n        event->attempt > 1 + ("),
+    ("the deadline turns back past the pivot", "apply.c", "    if (forward_past_pivot(apply))\n        return;", ""),
+    ("the deadline forgets what is outstanding", "apply.c", "step->status = step->unanswered ? STEP_UNKNOWN : STEP_FAILED;", "step->status = STEP_FAILED;"),
+    ("the deadline does not wait for the pivot", "apply.c", "if (step != NULL && definition->pivot && definition->compensation == NULL &&", "if (false && definition->compensation == NULL &&"),
+    ("a timer fires early", "apply.c", "step->due_at_ms > apply->at)", "step->due_at_ms > apply->at + 5)"),
+    ("time runs back", "apply.c", "event->at_ms > next->updated_at_ms ? event->at_ms : next->updated_at_ms", "event->at_ms"),
+    ("the history grows", "apply.c", "if (saga->history_len == SAGA_HISTORY_MAX) {", "if (false) {"),
+    ("duplicates flood the history", "apply.c", "noise(saga) >= HISTORY_NOISE_MAX", "false"),
+    ("a reason of half a character", "apply.c", "    baton_text_clean(reason);\n", ""),
+    ("what ended can be parked", "apply.c", "if (saga->status == SAGA_PARKED || (saga_status_ended(saga->status) && saga->due_at_ms == 0)) {", "if (saga->status == SAGA_PARKED) {"),
+    ("a problem goes before the header", "reply.c", "if (event->outcome == REPLY_UNSAID && event->problem)", "if (event->problem)"),
+    ("the body goes before the mapping", "reply.c", "else if (meaning.outcome == REPLY_UNSAID && step->reply != NULL &&", "else if (meaning.outcome == REPLY_UNSAID && false &&"),
+    ("a compensation is read by the mapping", "reply.c", "step->reply != NULL && event->action == ACTION_EXECUTE)", "step->reply != NULL)"),
+    ("retryable is not heeded", "reply.c", 'json_is_true(json_object_get(inner, "retryable"))', "false"),
+    ("the interval grows without a cap", "retry.c", "    if (delay > most)\n        delay = most;\n", ""),
+    ("jitter forgets the saga", "retry.c", "hash_text(hash_text(UINT64_C(0xcbf29ce484222325), saga_id), step)", "hash_text(UINT64_C(0xcbf29ce484222325), step)"),
+    ("jitter of one side only", "retry.c", "(2 * unit_interval(saga_id, step, next_attempt) - 1)", "unit_interval(saga_id, step, next_attempt)"),
+]
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **options)
+
+
+def flags():
+    wanted = run("pkg-config", "--cflags", "--libs", "jansson", "lua5.4", "cmocka").stdout.split()
+    return ["-O1", "-std=gnu11", "-D_GNU_SOURCE", "-w", f"-I{ROOT}/include", f"-I{CORE}", f"-I{ROOT}/tests/support"], wanted
+
+
+def build(directory, options, libraries):
+    """All objects of the unbroken core and of the tests."""
+    sources = [*CORE.glob("*.c"), *(ROOT / "tests/support").glob("*.c"), *[ROOT / f"tests/core/{name}.c" for name in [*TESTS, "random_definition"]]]
+    for source in sources:
+        run("cc", *options, *libraries, "-c", str(source), "-o", f"{directory}/{source.stem}.o")
+
+
+def noticed_by(directory, libraries):
+    core = [f"{directory}/{source.stem}.o" for source in CORE.glob("*.c")]
+    for name in TESTS:
+        objects = [f"{directory}/{part}.o" for part in (name, "rows", "random", *(["random_definition"] if name.endswith("random") else []))]
+        run("cc", *objects, *core, *libraries, "-lm", "-o", f"{directory}/test")
+        try:
+            result = subprocess.run([f"{directory}/test"], env=SEED, capture_output=True, check=False, timeout=120)
+        except subprocess.TimeoutExpired:
+            return f"{name} (does not end)"
+        if result.returncode != 0:
+            return name
+    return None
+
+
+def main():
+    options, libraries = flags()
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    unnoticed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        build(directory, options, libraries)
+        if noticed_by(directory, libraries):
+            sys.exit("the tests fail with every rule in place")
+        for what, file, text, replacement in MUTATIONS:
+            if word not in what:
+                continue
+            source = (CORE / file).read_text()
+            if source.count(text) != 1:
+                sys.exit(f"{what}: \"{text}\" occurs {source.count(text)} times in {file}")
+            broken = pathlib.Path(directory, file)
+            broken.write_text(source.replace(text, replacement))
+            target = f"{directory}/{broken.stem}.o"
+            run("cc", *options, *libraries, "-c", str(broken), "-o", target)
+            test = noticed_by(directory, libraries)
+            unnoticed += test is None
+            print(f"{'UNNOTICED' if test is None else 'noticed'}: {what}{'' if test is None else ' (' + test + ')'}", flush=True)
+            run("cc", *options, *libraries, "-c", str(CORE / file), "-o", target)
+    sys.exit(1 if unnoticed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,343 @@
+/*
+ * test_definition.c -- what a definition may say and may not, a row each: members put into a small definition that is right.
+ *
+ * then: "fine", or each finding as "pointer text" (warnings begin with ~, findings about a key say so), parted by "; ".
+ */
+#include "rows.h"
+#include <baton/definition.h>
+
+/* One step that can be undone, then the pivot: nothing to find. */
+static const char base[] = "{\"name\":\"order\",\"version\":1,\"steps\":["
+                           "{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"UndoA\"}},"
+                           "{\"name\":\"p\",\"service\":\"s\",\"command\":\"P\",\"pivot\":true}]}";
+
+static const struct row {
+    const char *name;
+    const char *where; /* "" = the definition, "0" = its first step, "0/compensation", ... */
+    const char *set;   /* members to set; a null removes */
+    const char *then;
+} definition_rows[] = {
+    {"the least", "", "{}", "fine"},
+    {"all of it", "", "{\"$schema\":\"x\",\"description\":\"x\",\"timeout\":\"15m\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":5},"
+     "\"compensation\":{\"timeout\":\"9s\",\"retry\":{\"attempts\":7}}},\"output\":{\"r\":\"${steps.p.output.r}\"}}", "fine"},
+
+    {"no name", "", "{\"name\":null}", " \"name\" is missing"},
+    {"a name that is no text", "", "{\"name\":1}", "/name a text expected"},
+    {"a name in upper case", "", "{\"name\":\"Order\"}", "/name 1 to 64 of a-z, 0-9 and '-' expected, not '-' first"},
+    {"no version", "", "{\"version\":null}", " \"version\" is missing"},
+    {"version 0", "", "{\"version\":0}", "/version a whole number from 1 expected"},
+    {"a version that is a double", "", "{\"version\":1.0}", "/version a whole number from 1 expected"},
+    {"a description that is no text", "", "{\"description\":1}", "/description a text expected"},
+    {"a saga timeout that is no duration", "", "{\"timeout\":\"soon\"}",
+     "/timeout a duration like \"250ms\", \"30s\", \"5m\", \"24h\" or \"7d\" expected, at most 3650d"},
+    {"a saga timeout of zero", "", "{\"timeout\":\"0s\"}", "/timeout a duration above zero expected"},
+    {"no steps", "", "{\"steps\":null}", " \"steps\" is missing"},
+    {"an empty list of steps", "", "{\"steps\":[]}", "/steps a list of 1 to 256 steps expected"},
+    {"steps that are no list", "", "{\"steps\":{}}", "/steps a list of 1 to 256 steps expected"},
+    {"steps that are no objects", "", "{\"steps\":[1]}", "/steps/0 an object expected"},
+    {"an unknown member, with the nearest name", "", "{\"timeuot\":\"1s\"}", "/timeuot(key) unknown member \"timeuot\"; did you mean \"timeout\"?"},
+    {"an unknown member without a near one", "", "{\"banana\":1}", "/banana(key) unknown member \"banana\""},
+    {"a member of a later version is refused by name", "", "{\"lock\":{}}", "/lock(key) \"lock\" is not supported by this version"},
+    {"an input schema is refused by name", "", "{\"input\":{}}", "/input(key) payload schemas are not supported by this version"},
+    {"defaults that are no object", "", "{\"defaults\":1}", "/defaults an object expected"},
+    {"an unknown default", "", "{\"defaults\":{\"retires\":1}}", "/defaults/retires(key) unknown member \"retires\"; did you mean \"retry\"?"},
+    {"a saga output that does not compile", "", "{\"output\":{\"r\":\"x ${1 +}\"}}", "/output/r:8 unexpected symbol near ')'"},
+
+    {"a step without a name", "0", "{\"name\":null}", "/steps/0 \"name\" is missing"},
+    {"a step name that begins with a digit", "0", "{\"name\":\"1a\"}", "/steps/0/name a letter and then up to 63 letters, digits, '_' or '-' expected"},
+    {"a step name with a dot", "0", "{\"name\":\"a.b\"}", "/steps/0/name a letter and then up to 63 letters, digits, '_' or '-' expected"},
+    {"the same step name twice", "1", "{\"name\":\"a\"}", "/steps/1/name \"a\" is the name of step 1 too"},
+    {"a step without a service", "0", "{\"service\":null}", "/steps/0 \"service\" is missing"},
+    {"a service that is no topic", "0", "{\"service\":\"a/b\"}",
+     "/steps/0/service 1 to 200 of letters, digits, '.', '_' and '-' expected: it names the topic <service>.commands"},
+    {"a step without a command", "0", "{\"command\":null}", "/steps/0 \"command\" is missing"},
+    {"an empty command", "0", "{\"command\":\"\"}", "/steps/0/command 1 to 200 characters expected"},
+    {"a command that cannot stand in a header", "0", "{\"command\":\"a\\nb\"}", "/steps/0/command control characters cannot stand in a header"},
+    {"an unknown member of a step", "0", "{\"compensate\":{}}", "/steps/0/compensate(key) unknown member \"compensate\"; did you mean \"compensation\"?"},
+    {"a step of a later version", "0", "{\"fallback\":{}}", "/steps/0/fallback(key) \"fallback\" is not supported by this version"},
+    {"an attempt's timeout of zero", "0", "{\"timeout\":\"0ms\"}", "/steps/0/timeout a duration above zero expected"},
+    {"a pivot that is no flag", "0", "{\"pivot\":1}", "/steps/0/pivot true or false expected"},
+    {"two pivots", "0", "{\"pivot\":true}", "/steps/1/pivot step 1 is the pivot already: there is one point of no return"},
+    {"a condition that is no text", "0", "{\"when\":true}", "/steps/0/when an expression \"${...}\" expected"},
+    {"a condition that is no expression", "0", "{\"when\":\"yes\"}", "/steps/0/when:1 an expression \"${...}\" expected, nothing before or after it"},
+    {"a condition that does not compile", "0", "{\"when\":\"${input.a >}\"}", "/steps/0/when:12 unexpected symbol near ')'"},
+    {"an input that does not compile", "0", "{\"input\":{\"x\":[0,\"${inptu.a}\"]}}", "/steps/0/input/x/1:3 unknown name 'inptu'; did you mean 'input'?"},
+    {"an output that does not compile", "0", "{\"output\":\"${body.}\"}", "/steps/0/output:8 <name> expected near ')'"},
+
+    {"retry that is no object", "0", "{\"retry\":3}", "/steps/0/retry an object expected"},
+    {"an unknown member of retry", "0", "{\"retry\":{\"atempts\":3}}", "/steps/0/retry/atempts(key) unknown member \"atempts\"; did you mean \"attempts\"?"},
+    {"the most attempts", "0", "{\"retry\":{\"attempts\":1000}}", "fine"},
+    {"more than that", "0", "{\"retry\":{\"attempts\":1001}}", "/steps/0/retry/attempts 1 to 1000 or \"unlimited\" expected"},
+    {"no attempt", "0", "{\"retry\":{\"attempts\":0}}", "/steps/0/retry/attempts 1 to 1000 or \"unlimited\" expected"},
+    {"another word", "0", "{\"retry\":{\"attempts\":\"many\"}}", "/steps/0/retry/attempts 1 to 1000 or \"unlimited\" expected"},
+    {"no interval at all", "0", "{\"retry\":{\"interval\":\"0ms\"}}", "fine"},
+    {"a backoff below one", "0", "{\"retry\":{\"backoff\":0.5}}", "/steps/0/retry/backoff a number from 1 to 100 expected"},
+    {"a backoff above a hundred", "0", "{\"retry\":{\"backoff\":101}}", "/steps/0/retry/backoff a number from 1 to 100 expected"},
+    {"a jitter above one", "0", "{\"retry\":{\"jitter\":1.5}}", "/steps/0/retry/jitter a number from 0 to 1 expected"},
+    {"a maxInterval below the interval", "0", "{\"retry\":{\"interval\":\"2s\",\"maxInterval\":\"1s\"}}", "/steps/0/retry/maxInterval below \"interval\""},
+    {"an interval above the default maxInterval raises it", "0", "{\"retry\":{\"interval\":\"60s\"}}", "fine"},
+    {"a maxDuration of zero", "0", "{\"retry\":{\"maxDuration\":\"0s\"}}", "/steps/0/retry/maxDuration a duration above zero expected"},
+    {"codes to retry on", "0", "{\"retry\":{\"on\":[\"BUSY\"],\"notOn\":[\"GONE\"]}}", "fine"},
+    {"an empty list of codes", "0", "{\"retry\":{\"on\":[]}}", "/steps/0/retry/on a list of error codes expected, at least one"},
+    {"codes that are no list", "0", "{\"retry\":{\"notOn\":\"GONE\"}}", "/steps/0/retry/notOn a list of error codes expected, at least one"},
+    {"a code that is no text", "0", "{\"retry\":{\"on\":[\"A\",1]}}", "/steps/0/retry/on a list of error codes expected: item 1 is not a text"},
+
+    {"a compensation without a command", "0", "{\"compensation\":{}}", "/steps/0/compensation \"command\" is missing"},
+    {"a compensation elsewhere", "0", "{\"compensation\":{\"service\":\"t\",\"command\":\"U\",\"input\":{\"x\":\"${steps.a.output.x}\"},\"timeout\":\"1s\"}}", "fine"},
+    {"an unknown member of a compensation", "0", "{\"compensation\":{\"command\":\"U\",\"imput\":1}}",
+     "/steps/0/compensation/imput(key) unknown member \"imput\"; did you mean \"input\"?"},
+
+    {"a reply mapping", "0", "{\"reply\":{\"success\":\"${body.ok}\",\"retry\":\"${body.busy}\",\"code\":\"${body.c}\",\"output\":\"${body.d}\"}}", "fine"},
+    {"a reply mapping that does not compile", "0", "{\"reply\":{\"success\":\"${body.ok ==}\"}}", "/steps/0/reply/success:13 unexpected symbol near ')'"},
+    {"an unknown member of a reply mapping", "0", "{\"reply\":{\"sucess\":\"${true}\"}}",
+     "/steps/0/reply/sucess(key) unknown member \"sucess\"; did you mean \"success\"?"},
+    {"a reply schema is refused by name", "0", "{\"reply\":{\"schema\":\"x\"}}", "/steps/0/reply/schema(key) payload schemas are not supported by this version"},
+
+    /* the checker */
+    {"an undefined step, with the nearest name", "1", "{\"input\":\"${steps.aa.output}\"}", "/steps/1/input:3 no step is called \"aa\"; did you mean \"a\"?"},
+    {"a step used before it runs", "0", "{\"input\":{\"x\":\"${steps.p.output}\"}}", "/steps/0/input/x:3 steps.p is used before it runs"},
+    {"a step's own output in its input", "0", "{\"input\":\"${steps.a.output}\"}", "/steps/0/input:3 steps.a is used before it runs"},
+    {"a field that a step does not have", "1", "{\"input\":\"${steps.a.result}\"}", "/steps/1/input:3 steps.a has output, error and status, not \"result\""},
+    {"a reference after a join", "1", "{\"input\":\"${'x' .. steps.no.output}\"}", "/steps/1/input:10 no step is called \"no\""},
+    {"a reference in a condition", "1", "{\"when\":\"${steps.no.status == 'done'}\"}", "/steps/1/when:3 no step is called \"no\""},
+    {"a reference in a reply mapping", "1", "{\"reply\":{\"success\":\"${steps.no.output}\"}}", "/steps/1/reply/success:3 no step is called \"no\""},
+    {"a reference in a compensation", "0/compensation", "{\"input\":\"${steps.p.output}\"}", "/steps/0/compensation/input:3 steps.p is used before it runs"},
+    {"a reference in the saga's output", "", "{\"output\":\"${steps.no.output}\"}", "/output:3 no step is called \"no\""},
+    {"an undo missing before the pivot", "0", "{\"compensation\":null}", "~/steps/0 step a cannot be undone when a later step fails: give it a compensation"},
+    {"the last step needs none", "1", "{\"pivot\":false}", "fine"},
+    {"a compensation after the pivot", "",
+     "{\"steps\":[{\"name\":\"p\",\"service\":\"s\",\"command\":\"P\",\"pivot\":true},"
+     "{\"name\":\"z\",\"service\":\"s\",\"command\":\"Z\",\"compensation\":{\"command\":\"U\"}}]}",
+     "~/steps/1/compensation(key) never used: the step comes after the pivot"},
+    {"a compensation of the pivot is of use", "1", "{\"compensation\":{\"command\":\"U\"}}", "fine"},
+    {"unlimited attempts without a saga timeout", "0", "{\"retry\":{\"attempts\":\"unlimited\"}}",
+     "~/steps/0/retry(key) unlimited attempts and no saga timeout: it may wait for ever"},
+    {"unlimited attempts of the pivot", "1", "{\"retry\":{\"attempts\":\"unlimited\"}}", "fine"},
+    {"a compensation tried for ever", "0/compensation", "{\"retry\":{\"attempts\":\"unlimited\"}}",
+     "~/steps/0/compensation(key) tried for ever: the saga never parks, nobody is told"},
+    {"steps that can take longer than the saga", "", "{\"timeout\":\"60s\"}",
+     "~/timeout the steps can take 184 s with all their attempts, the saga's timeout is 60 s: late attempts will be cut off"},
+    {"maxDuration bounds the worst case", "",
+     "{\"timeout\":\"60s\",\"defaults\":{\"retry\":{\"maxDuration\":\"25s\"}}}", "fine"},
+};
+
+static json_t *place(json_t *doc, const char *where)
+{
+    json_t *at = where[0] == '\0' ? doc : json_array_get(json_object_get(doc, "steps"), (size_t)(where[0] - '0'));
+
+    return strlen(where) > 1 ? json_object_get(at, where + 2) : at;
+}
+
+static void say_findings(struct buffer *out, const struct findings *findings)
+{
+    if (findings->len == 0)
+        say(out, "fine");
+    for (size_t i = 0; i < findings->len; i++) {
+        const struct finding *finding = &findings->items[i];
+
+        say(out, "%s%s%s%s", i == 0 ? "" : "; ", finding->level == FINDING_WARNING ? "~" : "", finding->pointer, finding->of_key ? "(key)" : "");
+        if (finding->column_in_string > 0)
+            say(out, ":%d", finding->column_in_string);
+        say(out, " %s", finding->text);
+    }
+}
+
+static struct expr_vm *vm;
+
+/* NULL if it was refused; what was found is said. */
+static struct definition *compiled(const json_t *doc, struct buffer *said)
+{
+    struct findings *findings = calloc(1, sizeof *findings);
+    struct definition *definition = NULL;
+    enum baton_err rc = BATON_OK;
+
+    assert_non_null(findings);
+    rc = definition_parse(doc, vm, findings, &definition);
+    assert_int_equal(rc, findings->errors > 0 ? BATON_E_INVALID : BATON_OK);
+    say_findings(said, findings);
+    free(findings);
+    return definition;
+}
+
+static void check_definition(void **state)
+{
+    const struct row *row = *state;
+    json_t *doc = parse(base), *set = parse(row->set), *at = place(doc, row->where);
+    struct buffer said = {0};
+
+    for (void *member = json_object_iter(set); member != NULL; member = json_object_iter_next(set, member)) {
+        if (json_is_null(json_object_iter_value(member)))
+            (void)json_object_del(at, json_object_iter_key(member));
+        else
+            assert_int_equal(json_object_set(at, json_object_iter_key(member), json_object_iter_value(member)), 0);
+    }
+    definition_free(compiled(doc, &said));
+    assert_text(row->set, &said, row->then);
+    buffer_free(&said);
+    json_decref(set);
+    json_decref(doc);
+}
+
+/* --- what is no row --- */
+
+static struct definition *right(const char *text)
+{
+    json_t *doc = parse(text);
+    struct buffer said = {0};
+    struct definition *definition = compiled(doc, &said);
+
+    if (definition == NULL)
+        fail_msg("%s", buffer_cstr(&said));
+    buffer_free(&said);
+    json_decref(doc);
+    return definition;
+}
+
+static void what_is_left_out_has_a_default(void **state)
+{
+    struct definition *definition = right(base);
+    const struct definition_step *step = &definition->steps[0];
+
+    (void)state;
+    assert_int_equal(definition->timeout_ms, 0);
+    assert_int_equal(definition->pivot, 1);
+    assert_int_equal(step->timeout_ms, 30000);
+    assert_int_equal(step->retry.attempts, 3);
+    assert_int_equal(step->retry.interval_ms, 500);
+    assert_int_equal(step->compensation->retry.attempts, 10);
+    assert_int_equal(step->compensation->timeout_ms, 30000);
+    assert_string_equal(step->compensation->service, "s");
+    definition_free(definition);
+}
+
+static void a_step_goes_over_the_defaults(void **state)
+{
+    struct definition *definition =
+        right("{\"name\":\"d\",\"version\":1,\"defaults\":{\"timeout\":\"4s\",\"retry\":{\"attempts\":7,\"interval\":\"1s\",\"on\":[\"A\"]},"
+              "\"compensation\":{\"retry\":{\"attempts\":9}}},\"steps\":["
+              "{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"retry\":{\"interval\":\"2s\"},\"compensation\":{\"command\":\"U\"}},"
+              "{\"name\":\"b\",\"service\":\"s\",\"command\":\"B\",\"timeout\":\"5s\",\"retry\":{\"attempts\":\"unlimited\",\"maxDuration\":\"1h\",\"on\":[\"B\"]}}]}");
+    const struct definition_step *a = &definition->steps[0], *b = &definition->steps[1];
+
+    (void)state;
+    assert_int_equal(a->timeout_ms, 4000);
+    assert_int_equal(a->retry.attempts, 7);
+    assert_int_equal(a->retry.interval_ms, 2000);
+    assert_string_equal(a->retry.on[0], "A");
+    assert_int_equal(a->compensation->timeout_ms, 4000);
+    assert_int_equal(a->compensation->retry.attempts, 9);
+    assert_int_equal(a->compensation->retry.interval_ms, 1000);
+    assert_null(a->compensation->retry.on);
+    assert_int_equal(b->timeout_ms, 5000);
+    assert_int_equal(b->retry.attempts, RETRY_UNLIMITED);
+    assert_int_equal(b->retry.max_duration_ms, 3600000);
+    assert_string_equal(b->retry.on[0], "B");
+    assert_null(b->retry.on[1]);
+    definition_free(definition);
+}
+
+static void a_step_that_may_be_skipped_is_used_guarded(void **state)
+{
+    static const char text[] = "{\"name\":\"d\",\"version\":1,\"steps\":["
+                               "{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"when\":\"${input.x}\",\"compensation\":{\"command\":\"U\"}},"
+                               "{\"name\":\"b\",\"service\":\"s\",\"command\":\"B\",\"input\":[\"${steps.a.output.n + 1}\",\"${(steps.a.output.n or 0) + 1}\"]}]}";
+    json_t *doc = parse(text);
+    struct buffer said = {0};
+
+    (void)state;
+    definition_free(compiled(doc, &said));
+    assert_text("findings", &said, "~/steps/1/input/0:3 step a may be skipped, then this is nil: write (steps.a.output... or <value>)");
+    buffer_free(&said);
+    json_decref(doc);
+}
+
+static json_t *many_steps(int n)
+{
+    json_t *doc = parse(base), *steps = json_object_get(doc, "steps");
+
+    (void)json_array_clear(steps);
+    for (int i = 0; i < n; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "s%d", i);
+        assert_int_equal(json_array_append_new(steps, json_pack("{s:s, s:s, s:s}", "name", name, "service", "s", "command", "C")), 0);
+    }
+    return doc;
+}
+
+static void a_definition_has_256_steps(void **state)
+{
+    (void)state;
+    for (int n = 256; n <= 257; n++) {
+        json_t *doc = many_steps(n);
+        struct buffer said = {0};
+        struct definition *definition = compiled(doc, &said);
+
+        assert_int_equal(definition != NULL, n == 256);
+        definition_free(definition);
+        buffer_free(&said);
+        json_decref(doc);
+    }
+}
+
+/* 99 warnings come first; whoever is refused must see why. */
+static void an_error_is_found_among_any_number_of_warnings(void **state)
+{
+    json_t *doc = many_steps(100);
+    struct buffer said = {0};
+
+    (void)state;
+    assert_int_equal(json_object_set_new(json_array_get(json_object_get(doc, "steps"), 98), "input", json_string("${steps.no.output}")), 0);
+    assert_null(compiled(doc, &said));
+    assert_non_null(strstr(buffer_cstr(&said), "; /steps/98/input:3 no step is called \"no\""));
+    buffer_free(&said);
+    json_decref(doc);
+}
+
+static void any_json_is_compiled_or_refused(void **state)
+{
+    static const char *const texts[] = {"null", "1", "\"x\"", "[]", "{}", "{\"steps\":[[]],\"defaults\":{\"retry\":[],\"compensation\":[]}}",
+                                        "{\"steps\":[{\"retry\":{\"on\":[null]},\"compensation\":[],\"reply\":[],\"input\":\"${\"}]}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_t *doc = parse(texts[i]);
+        struct buffer said = {0};
+
+        assert_null(compiled(doc, &said));
+        buffer_free(&said);
+        json_decref(doc);
+    }
+}
+
+static void a_step_is_found_by_its_whole_name(void **state)
+{
+    struct definition *definition = right(base);
+
+    (void)state;
+    assert_int_equal(definition_step_index(definition, "p", 1), 1);
+    assert_int_equal(definition_step_index(definition, "px", 1), 1);
+    assert_int_equal(definition_step_index(definition, "px", 2), -1);
+    assert_int_equal(definition_step_index(definition, "", 0), -1);
+    definition_free(definition);
+    definition_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_left_out_has_a_default),
+        cmocka_unit_test(a_step_goes_over_the_defaults),
+        cmocka_unit_test(a_step_that_may_be_skipped_is_used_guarded),
+        cmocka_unit_test(a_definition_has_256_steps),
+        cmocka_unit_test(an_error_is_found_among_any_number_of_warnings),
+        cmocka_unit_test(any_json_is_compiled_or_refused),
+        cmocka_unit_test(a_step_is_found_by_its_whole_name),
+    };
+    int failed = 0;
+
+    vm = expr_vm_new();
+    failed = RUN_ROWS(definition_rows, check_definition) + cmocka_run_group_tests(tests, NULL, NULL);
+    expr_vm_free(vm);
+    return failed;
+}
