@@ -6,7 +6,7 @@
  * is away or busy (nothing is known to have happened, the connection is made anew by the next call); BATON_E_FATAL = Redis answers but can
  * never serve (wrong type, no permission): alarm, retry slowly.
  *
- * Layout: all keys of p under the hash tag {p} (one slot): baton:{p}:meta (hash: w, jo, epoch, token, gen, a field type:<type> for each type),
+ * Layout: all keys of p under the hash tag {p} (one slot): baton:{p}:meta (hash: w, jo, epoch, token, gen, trial, a field type:<type> for each type),
  * baton:{p}:saga:<id> ("<gen> <seq> <status> <due ms> <updated ms> <type>\n" + the state's JSON text), baton:{p}:timers (ZSET id -> due ms),
  * baton:{p}:index:<type>:<status> (ZSET id -> updated ms). gen is of the last rebuild: a value of another one is no saga.
  */
@@ -21,11 +21,13 @@
 
 #define VIEW_EPOCH_MAX 96
 #define VIEW_NO_W (-1) /* w is missing */
+#define VIEW_TRIAL_MAX 4096
 
 struct view_meta {
     int64_t w;  /* VIEW_NO_W = nothing here, or a rebuild under way */
     int64_t jo; /* journal offset from which records with seq > w are found; <= the true one */
     char epoch[VIEW_EPOCH_MAX];
+    char trial[VIEW_TRIAL_MAX]; /* the mark of the last owner; "" = none. Not of rebuild_end */
 };
 
 struct view_text {
@@ -91,6 +93,9 @@ struct view {
     /** Ended sagas not updated since before_ms, oldest first, at most max; due_ms holds the time of the last update. */
     enum baton_err (*ended_before)(void *self, int32_t partition, int64_t before_ms, struct view_timer *ret_ended, size_t max,
                                    size_t *ret_n, struct baton_error *err);
+
+    /** Leave a mark at p for the next owner, over the one that is there; "" takes it away. A rebuild leaves it alone. */
+    enum baton_err (*trial)(void *self, int32_t partition, const char *text, struct baton_error *err);
 
     void (*close)(void *self); /* NULL is fine */
 };

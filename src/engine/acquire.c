@@ -640,6 +640,7 @@ static enum baton_err acquire(struct engine *engine, struct part *part, struct b
         return rc;
     part->seq = part->shown = taking.seq;
     part->last_offset = taking.last_offset;
+    trial_found(engine, part, taking.meta.trial);
     rc = timers_refill(engine, part, err);
     if (rc == BATON_OK)
         rc = bus->seek(bus->self, part->partition, part->offsets, err);

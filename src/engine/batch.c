@@ -80,8 +80,8 @@ static enum baton_err classify(struct engine *engine, struct item *item)
     return rc;
 }
 
-/* Takes the message over. False if memory ran out: the message stays the caller's. */
-static bool item_add(struct engine *engine, const struct bus_message *message)
+/* Takes the message over. condemned: NULL, or why it must not be read. False if memory ran out: the message stays the caller's. */
+static bool item_add(struct engine *engine, const struct bus_message *message, const char *condemned)
 {
     struct item *item = NULL;
 
@@ -99,6 +99,10 @@ static bool item_add(struct engine *engine, const struct bus_message *message)
     bus_message_copy(&item->message, message);
     item->part = &engine->parts[message->partition];
     engine->batch_bytes += message->value_len + message->key_len;
+    if (condemned != NULL) {
+        item_dead(item, DLQ_KILLS_WORKER, condemned);
+        return true;
+    }
     if (classify(engine, item) == BATON_OK)
         return true;
     engine->items_len--; /* out of memory */
@@ -140,6 +144,16 @@ static void rebalance(struct engine *engine, const struct bus_poll *poll)
                poll->kind == BUS_ASSIGNED ? "assigned" : poll->lost ? "lost" : "revoked");
 }
 
+static enum baton_err take_message(struct engine *engine, const struct bus_message *message, struct baton_error *err)
+{
+    const char *condemned = NULL;
+    enum baton_err rc = trial_input(engine, message, &condemned, err);
+
+    if (rc == BATON_OK && !item_add(engine, message, condemned))
+        rc = baton_fail(err, BATON_E_NOMEM, "out of memory for a batch");
+    return rc;
+}
+
 /* Poll once; BATON_OK with *ret_got telling whether something came. */
 static enum baton_err collect_one(struct engine *engine, int wait_ms, bool *ret_got, struct baton_error *err)
 {
@@ -160,9 +174,10 @@ static enum baton_err collect_one(struct engine *engine, int wait_ms, bool *ret_
         *ret_got = true;
         if (engine->parts[poll->message.partition].state != PART_READY)
             engine->bus.release(engine->bus.self, &poll->message); /* it is read again after the acquire's seek */
-        else if (!item_add(engine, &poll->message)) {
-            engine->bus.release(engine->bus.self, &poll->message);
-            return baton_fail(err, BATON_E_NOMEM, "out of memory for a batch");
+        else {
+            rc = take_message(engine, &poll->message, err);
+            if (rc != BATON_OK)
+                engine->bus.release(engine->bus.self, &poll->message);
         }
         break;
     case BUS_ASSIGNED:
@@ -170,13 +185,13 @@ static enum baton_err collect_one(struct engine *engine, int wait_ms, bool *ret_
         rebalance(engine, poll);
         break;
     }
-    return BATON_OK;
+    return rc;
 }
 
 static enum baton_err collect(struct engine *engine, int wait_ms, struct baton_error *err)
 {
     const struct engine_limits *limits = &engine->options->limits;
-    size_t max = engine->alone > 0 ? 1 : (size_t)limits->batch_max_count;
+    size_t max = batch_alone(engine) ? 1 : (size_t)limits->batch_max_count;
     bool got = false;
     int64_t until = 0;
     enum baton_err rc = BATON_OK;
@@ -204,7 +219,7 @@ static enum baton_err choose_purges(struct engine *engine, bool *ret_some, struc
     for (int32_t p = 0; p < engine->options->partitions && rc == BATON_OK; p++) {
         struct part *part = &engine->parts[p];
 
-        if (part->state != PART_READY || part->purge_at_ms > engine->now_ms || engine->alone > 0)
+        if (part->state != PART_READY || part->purge_at_ms > engine->now_ms || batch_alone(engine))
             continue;
         if (part->purge == NULL)
             part->purge = calloc(PURGE_BATCH_MAX, sizeof *part->purge);
@@ -318,8 +333,10 @@ void batch_run(struct engine *engine, int wait_ms)
 {
     struct baton_error err = {0};
     bool some = false;
-    enum baton_err rc = collect(engine, wait_ms, &err);
+    enum baton_err rc = BATON_OK;
 
+    engine->careful = trial_careful(engine);
+    rc = collect(engine, wait_ms, &err);
     engine->now_ms = engine_now(engine);
     if (engine->rebalanced) {
         /* Whatever was collected is read again: by the new owner, or by us after the acquire. */
@@ -331,8 +348,10 @@ void batch_run(struct engine *engine, int wait_ms)
             engine_fail(engine, &err);
         goto out;
     }
-    if (rc == BATON_OK && (engine->alone == 0 || engine->items_len == 0))
+    if (rc == BATON_OK && (!batch_alone(engine) || engine->items_len == 0)) {
         timers_take(engine);
+        rc = trial_timers(engine, &err);
+    }
     if (rc == BATON_OK)
         some = commit_choose_trickle(engine);
     if (rc == BATON_OK)
@@ -346,6 +365,7 @@ void batch_run(struct engine *engine, int wait_ms)
         rc = load_batch(engine, &err);
     if (rc == BATON_OK)
         rc = decide_batch(engine, &err);
+    trial_survived(engine, rc == BATON_OK);
     if (rc == BATON_OK)
         rc = commit_batch(engine, &err);
     if (rc != BATON_OK) {
@@ -356,5 +376,6 @@ void batch_run(struct engine *engine, int wait_ms)
     engine->alone -= engine->alone > 0;
     timers_discard(engine);
 out:
+    trial_survived(engine, false); /* of a batch that was thrown away */
     batch_clear(engine);
 }

@@ -37,7 +37,7 @@ bool commit_choose_trickle(struct engine *engine)
         struct dirty *dirty = part->dirty_list;
 
         part->trickle_len = 0;
-        if (part->state != PART_READY || dirty == NULL || engine->alone > 0 || engine->now_ms < engine->trickle_off_until_ms)
+        if (part->state != PART_READY || dirty == NULL || batch_alone(engine) || engine->now_ms < engine->trickle_off_until_ms)
             continue;
         while (dirty != NULL && part->trickle_len < TRICKLE_BATCH_MAX &&
                trickle_due(engine, part, dirty, part->trickle_len)) {

@@ -216,10 +216,11 @@ static void teardown(struct engine *engine)
 {
     if (engine->bus_open)
         engine->bus.close(engine->bus.self);
+    if (engine->parts != NULL)
+        forget_all(engine);
     if (engine->view_open)
         engine->view.close(engine->view.self);
     if (engine->parts != NULL) {
-        forget_all(engine);
         for (int32_t p = 0; p < engine->options->partitions; p++)
             part_free(&engine->parts[p]);
     }

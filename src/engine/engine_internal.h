@@ -86,6 +86,16 @@ struct timer {
     int32_t partition;
 };
 
+/* The worker may die of what it does next: what the view is told of it (trial.c). */
+#define TRIAL_WHAT_MAX (249 + SAGA_ID_MAX)
+struct trial {
+    bool marked;              /* since p was acquired */
+    int64_t batch_seq;        /* the mark says that a batch is tried at this seq; -1 = it does not */
+    size_t careful;           /* a worker died here: so many more inputs and timers are taken alone, each under its own mark */
+    int64_t careful_until_ms;
+    json_t *deaths;           /* owned: what a worker has died of alone, and how often; NULL = nothing */
+};
+
 enum part_state {
     PART_NONE,      /* not ours */
     PART_ACQUIRING, /* ours, position not yet known */
@@ -120,6 +130,7 @@ struct part {
     size_t timers_len, timers_cap;
     int64_t timers_until_ms; /* the view's timers are in memory up to here; 0 = read none yet */
     int64_t purge_at_ms;
+    struct trial trial;
 
     /* the batch under way */
     bool touched;
@@ -219,6 +230,9 @@ struct engine {
     struct culprit culprit;
     int failed_tag;             /* of the record that the broker refused */
     size_t alone;               /* so many more inputs and timers are taken one at a time */
+    bool careful;               /* so are those of this round: a worker died at one of our partitions */
+    struct part *tried;         /* whose input or timer tried_what is marked; NULL = none */
+    char tried_what[TRIAL_WHAT_MAX];
     int64_t trickle_off_until_ms; /* the state topic refuses records: alarm raised, the rest goes on */
     int64_t hold_until_ms;      /* after an abort: do not spin */
     bool forward_warned[BUS_INPUTS_MAX];
@@ -232,6 +246,7 @@ struct worker {
     const struct worker_options *options;
     struct engine *engines;
     atomic_bool stopping;
+    char token[64]; /* names this process and no other that ever was */
     pthread_t feeder;
     bool feeder_started;
     _Atomic int64_t feed_position; /* next offset of the definitions topic that the feeder will see */
@@ -296,6 +311,25 @@ void batch_run(struct engine *engine, int wait_ms);
 void batch_release(struct engine *engine);
 /** Poll only, to stay a member of the group while nothing can be decided. */
 void batch_idle(struct engine *engine, int wait_ms);
+
+/* One input or timer a round? */
+static inline bool batch_alone(const struct engine *engine)
+{
+    return engine->alone > 0 || engine->careful;
+}
+
+/* trial.c */
+/** What the view's mark says of the last owner: did it die with something of p in its hands? p's position is known. */
+void trial_found(struct engine *engine, struct part *part, const char *text);
+/** Is the trace of a dead worker followed at some partition? */
+bool trial_careful(struct engine *engine);
+/** Before a message is read. *ret_condemned: NULL, or why it must not be. BATON_E_RETRY: Redis is away, do not read it now. */
+enum baton_err trial_input(struct engine *engine, const struct bus_message *message, const char **ret_condemned, struct baton_error *err);
+/** Before the fired timers are decided. One that must not be becomes the culprit: its saga parks. */
+enum baton_err trial_timers(struct engine *engine, struct baton_error *err);
+/** The worker lives. decided = what it tried has been decided; else it was dropped. */
+void trial_survived(struct engine *engine, bool decided);
+void trial_forget(struct engine *engine, struct part *part); /* before p's position is forgotten */
 
 /* load.c */
 /** The sagas of the batch's inputs, fired timers and trickles into the cache: one wait for all partitions. A partition whose view is not where it

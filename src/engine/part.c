@@ -30,6 +30,7 @@ void part_forget(struct engine *engine, struct part *part)
 {
     struct entry *entry = NULL, *next = NULL;
 
+    trial_forget(engine, part);
     HASH_ITER(hh, engine->entries, entry, next) {
         if (entry->part == part)
             cache_remove(engine, entry);

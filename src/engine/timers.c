@@ -144,7 +144,7 @@ static bool fired_add(struct engine *engine, struct timer timer)
 
 void timers_take(struct engine *engine)
 {
-    size_t max = engine->alone > 0 ? 1 : TIMER_BATCH_MAX;
+    size_t max = batch_alone(engine) ? 1 : TIMER_BATCH_MAX;
 
     for (int32_t p = 0; p < engine->options->partitions; p++) {
         struct part *part = &engine->parts[p];

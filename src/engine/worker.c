@@ -5,6 +5,8 @@
  * Tests:    tests/engine/test_threads.c, test_engine.c, tests/integration/
  */
 #include "engine_internal.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -58,6 +60,7 @@ static void choose_hash_key(void)
 enum baton_err worker_start(const struct worker_options *options, struct worker **ret_worker, struct baton_error *err)
 {
     struct worker *worker = calloc(1, sizeof *worker);
+    uint64_t born = 0;
 
     if (worker == NULL || (worker->engines = calloc((size_t)options->threads, sizeof *worker->engines)) == NULL) {
         free(worker);
@@ -65,6 +68,9 @@ enum baton_err worker_start(const struct worker_options *options, struct worker 
     }
     (void)pthread_once(&hash_key_chosen, choose_hash_key);
     worker->options = options;
+    if (getrandom(&born, sizeof born, 0) < 0)
+        born = (uint64_t)time(NULL);
+    (void)snprintf(worker->token, sizeof worker->token, "%.40s/%016" PRIx64, options->worker_name, born);
     if (options->feed.next != NULL)
         worker->feeder_started = pthread_create(&worker->feeder, NULL, feeder_run, worker) == 0;
     for (int i = 0; i < options->threads; i++) {

@@ -4,7 +4,7 @@
  * Owns:     how a saga lies in the keys. KEYS[1] is the partition's meta hash; the other keys share its hash tag, so that one
  *           Redis Cluster slot holds them all.
  * Layout:   <base>saga:<id> = "<generation> <seq> <status> <due> <updated> <type>\n<state>", <base>timers, <base>index:<type>:<status>;
- *           in the meta hash: w, jo, epoch, token, gen, and a field `type:<type>` for each type that has indexes.
+ *           in the meta hash: w, jo, epoch, token, gen, trial, and a field `type:<type>` for each type that has indexes.
  * Rule:     a rebuild must not leave anything of what was there before, not even a key that no index names (a lost index, another program's
  *           writes). Finding such keys would need a scan of all keys; making them void does not: each rebuild gives p a new generation, a value
  *           of another one is no saga. So the first call of a rebuild wipes everything at once; the calls after it only give memory back.

@@ -80,18 +80,21 @@ enum baton_err redis_meta_read(struct redis_connection *connection, int32_t part
     redis_command_text(connection, "jo");
     redis_command_text(connection, "epoch");
     redis_command_text(connection, "gen");
+    redis_command_text(connection, "trial");
     redis_command_end(connection);
     rc = redis_exchange_end(connection, err);
     if (rc != BATON_OK)
         return rc;
     reply = connection->replies[0];
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 5)
         return redis_nonsense(connection, "HMGET", err);
     memset(ret_meta, 0, sizeof *ret_meta);
     ret_meta->w = reply->element[3]->type == REDIS_REPLY_STRING ? redis_reply_int(reply->element[0], VIEW_NO_W) : VIEW_NO_W;
     ret_meta->jo = redis_reply_int(reply->element[1], 0);
     if (reply->element[2]->type == REDIS_REPLY_STRING)
         (void)snprintf(ret_meta->epoch, sizeof ret_meta->epoch, "%s", reply->element[2]->str);
+    if (reply->element[4]->type == REDIS_REPLY_STRING && reply->element[4]->len < sizeof ret_meta->trial)
+        memcpy(ret_meta->trial, reply->element[4]->str, reply->element[4]->len + 1);
     redis_generation_note(connection, partition, reply->element[3]);
     return BATON_OK;
 }
@@ -310,6 +313,22 @@ static enum baton_err view_ended_call(void *self, int32_t partition, int64_t bef
     return rc;
 }
 
+static enum baton_err view_trial_call(void *self, int32_t partition, const char *text, struct baton_error *err)
+{
+    struct redis_connection *connection = self;
+    enum baton_err rc = redis_exchange_begin(connection, err);
+
+    if (rc != BATON_OK)
+        return rc;
+    redis_command_begin(connection, text[0] != '\0' ? "HSET" : "HDEL");
+    redis_command_key(connection, partition, "meta");
+    redis_command_text(connection, "trial");
+    if (text[0] != '\0')
+        redis_command_text(connection, text);
+    redis_command_end(connection);
+    return redis_exchange_end(connection, err);
+}
+
 static void view_close_call(void *self)
 {
     redis_connection_close(self);
@@ -332,6 +351,7 @@ enum baton_err redis_view_open(const struct redis_options *options, struct view 
         .rebuild_end = redis_rebuild_end,
         .timers = view_timers_call,
         .ended_before = view_ended_call,
+        .trial = view_trial_call,
         .close = view_close_call,
     };
     return BATON_OK;

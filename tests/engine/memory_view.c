@@ -25,7 +25,7 @@ struct memory_view {
     struct memory_world *world;
     struct shelf *shelves;
     int32_t partitions;
-    int64_t written, applied;
+    int64_t written, applied, marked;
     bool away;
     int answers_lost;
     bool delay_next;
@@ -274,7 +274,11 @@ static enum baton_err call_rebuild_end(void *self, int32_t partition, const char
     if (rc == BATON_OK)
         rc = token_holds(connection->view, partition, token, MEMORY_REBUILD_END, err);
     if (rc == BATON_OK) {
-        connection->view->shelves[partition].meta = *meta;
+        struct view_meta *kept = &connection->view->shelves[partition].meta;
+
+        kept->w = meta->w;
+        kept->jo = meta->jo;
+        memcpy(kept->epoch, meta->epoch, sizeof kept->epoch);
         connection->view->shelves[partition].token[0] = '\0';
     }
     return leave(connection, rc);
@@ -330,6 +334,18 @@ static enum baton_err call_ended_before(void *self, int32_t partition, int64_t b
     return leave(connection, rc);
 }
 
+static enum baton_err call_trial(void *self, int32_t partition, const char *text, struct baton_error *err)
+{
+    struct connection *connection = self;
+    enum baton_err rc = enter(connection, err);
+
+    assert(strlen(text) < VIEW_TRIAL_MAX);
+    if (rc == BATON_OK)
+        (void)strcpy(connection->view->shelves[partition].meta.trial, text);
+    connection->view->marked += rc == BATON_OK;
+    return leave(connection, rc);
+}
+
 static void call_close(void *self)
 {
     struct connection *connection = self;
@@ -359,6 +375,7 @@ enum baton_err memory_view_open(struct memory_view *view, struct view *ret_view,
         .rebuild_end = call_rebuild_end,
         .timers = call_timers,
         .ended_before = call_ended_before,
+        .trial = call_trial,
         .close = call_close,
     };
     return BATON_OK;
@@ -526,6 +543,23 @@ bool memory_view_deliver(struct memory_view *view)
     forget_delayed(view);
     unlock(view);
     return fine;
+}
+
+int64_t memory_view_marked(struct memory_view *view)
+{
+    int64_t marked = 0;
+
+    lock(view);
+    marked = view->marked;
+    unlock(view);
+    return marked;
+}
+
+void memory_view_set_trial(struct memory_view *view, int32_t partition, const char *text)
+{
+    lock(view);
+    (void)snprintf(view->shelves[partition].meta.trial, sizeof view->shelves[partition].meta.trial, "%s", text);
+    unlock(view);
 }
 
 void memory_view_set_meta(struct memory_view *view, int32_t partition, int64_t w, int64_t jo, const char *epoch)

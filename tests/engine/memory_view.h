@@ -28,6 +28,9 @@ int64_t memory_view_written(struct memory_view *view);
 /** Applies that went through. */
 int64_t memory_view_applied(struct memory_view *view);
 
+/** Marks left by workers so far (view.h, trial). */
+int64_t memory_view_marked(struct memory_view *view);
+
 /* --- faults --- */
 void memory_view_wipe(struct memory_view *view); /* FLUSHALL */
 struct memory_view *memory_view_snapshot(struct memory_view *view);
@@ -40,6 +43,7 @@ void memory_view_lose_answers(struct memory_view *view, int times);
 void memory_view_delay_next(struct memory_view *view);
 bool memory_view_deliver(struct memory_view *view); /* true if it went through */
 void memory_view_set_meta(struct memory_view *view, int32_t partition, int64_t w, int64_t jo, const char *epoch);
+void memory_view_set_trial(struct memory_view *view, int32_t partition, const char *text); /* a dead worker's mark */
 /** Another rebuild begins just before the next rebuild call of this kind: its token is taken. */
 enum memory_rebuild { MEMORY_REBUILD_NONE, MEMORY_REBUILD_PUT, MEMORY_REBUILD_END };
 void memory_view_steal_token(struct memory_view *view, enum memory_rebuild before);

@@ -320,6 +320,31 @@ static void meta_is_what_the_rebuild_said(void **state)
     assert_int_equal(got.w, VIEW_NO_W);
 }
 
+static void a_mark_outlives_a_rebuild_and_an_apply(void **state)
+{
+    struct view_meta meta = {.w = 5, .jo = 1, .epoch = "e"}, got;
+    struct view_apply apply = {.expected = 5, .target = 6};
+    struct baton_error err = {0};
+
+    (void)state;
+    fresh(&server, &view, 0);
+    assert_int_equal(view.meta(view.self, 0, &got, &err), BATON_OK);
+    assert_string_equal(got.trial, "");
+    assert_int_equal(view.trial(view.self, 0, "{\"trying\":\"batch\"}", &err), BATON_OK);
+    assert_int_equal(view.trial(view.self, 0, "{\"trying\":null}", &err), BATON_OK);
+    assert_int_equal(view.rebuild_begin(view.self, 0, "t", &err), BATON_OK);
+    assert_int_equal(view.rebuild_end(view.self, 0, "t", &meta, &err), BATON_OK);
+    assert_int_equal(view.apply(view.self, &apply, 1, &err), BATON_OK);
+    assert_false(apply.ret_refused);
+    assert_int_equal(view.meta(view.self, 0, &got, &err), BATON_OK);
+    assert_string_equal(got.trial, "{\"trying\":null}");
+    assert_int_equal(view.meta(view.self, 1, &got, &err), BATON_OK);
+    assert_string_equal(got.trial, "");
+    assert_int_equal(view.trial(view.self, 0, "", &err), BATON_OK);
+    assert_int_equal(view.meta(view.self, 0, &got, &err), BATON_OK);
+    assert_string_equal(got.trial, "");
+}
+
 /* One partition's refusal is not another's. */
 static void partitions_are_apart(void **state)
 {
@@ -528,6 +553,7 @@ int main(void)
     } cases[] = {
         {"the scripts know the core's statuses", statuses_are_those_of_the_core},
         {"meta is what the rebuild said, partition by partition", meta_is_what_the_rebuild_said},
+        {"a mark outlives a rebuild and an apply", a_mark_outlives_a_rebuild_and_an_apply},
         {"partitions are apart in one call", partitions_are_apart},
         {"a state of 8 MiB keeps every byte", states_keep_every_byte},
         {"20,000 sagas in one apply, one load, and a wipe in steps", many_sagas_in_one_call},
