@@ -1,12 +1,10 @@
 /*
  * definition.c -- a definition document into a compiled definition.
  *
- * Owns:     the members, their types and ranges, the defaults; unknown members are errors with the nearest name.
+ * Owns:     the parts of a definition, which members each has, the defaults. How a member is read: definition_read.c.
  * Tests:    tests/core/test_definition.c
  */
 #include "definition_check.h"
-#include <baton/json.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,228 +14,6 @@
 
 static const struct retry_policy retry_default = {.attempts = 3, .interval_ms = 500, .backoff = 2.0, .max_interval_ms = 30000, .jitter = 0.2};
 static const struct retry_policy undo_default = {.attempts = 10, .interval_ms = 500, .backoff = 2.0, .max_interval_ms = 30000, .jitter = 0.2};
-
-/* --- findings --- */
-
-/* An error goes before a warning where there is no room for both. */
-static void make_room(struct findings *findings)
-{
-    size_t at = findings->len;
-
-    if (findings->len < FINDINGS_MAX)
-        return;
-    while (at > 0 && findings->items[at - 1].level == FINDING_ERROR)
-        at--;
-    if (at == 0)
-        return;
-    memmove(&findings->items[at - 1], &findings->items[at], (findings->len - at) * sizeof findings->items[0]);
-    findings->len--;
-}
-
-static void add(struct checking *checking, enum finding_level level, const char *key, bool of_key, int column, const char *format,
-                va_list args)
-{
-    struct findings *findings = checking->findings;
-    struct finding *finding = NULL;
-    size_t len = checking->pointer.len;
-    const char *pointer = NULL;
-
-    findings->errors += level == FINDING_ERROR;
-    if (level == FINDING_ERROR)
-        make_room(findings);
-    if (findings->len == FINDINGS_MAX)
-        return;
-    if (key != NULL)
-        json_pointer_push(&checking->pointer, key);
-    pointer = buffer_cstr(&checking->pointer);
-    finding = &findings->items[findings->len++];
-    *finding = (struct finding){.level = level, .of_key = of_key, .column_in_string = column};
-    (void)snprintf(finding->pointer, sizeof finding->pointer, "%s", pointer == NULL ? "" : pointer);
-    (void)vsnprintf(finding->text, sizeof finding->text, format, args);
-    baton_text_clean(finding->pointer);
-    baton_text_clean(finding->text);
-    checking->pointer.len = len;
-}
-
-void finding_add(struct checking *checking, enum finding_level level, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    add(checking, level, NULL, false, 0, format, args);
-    va_end(args);
-}
-
-void finding_at(struct checking *checking, enum finding_level level, const char *key, bool of_key, int column, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    add(checking, level, key, of_key, column, format, args);
-    va_end(args);
-}
-
-#define WRONG(checking, key, ...) finding_at((checking), FINDING_ERROR, (key), false, 0, __VA_ARGS__)
-
-/* --- reading members --- */
-
-static size_t enter(struct checking *checking, const char *key)
-{
-    size_t len = checking->pointer.len;
-
-    json_pointer_push(&checking->pointer, key);
-    return len;
-}
-
-static size_t enter_index(struct checking *checking, size_t index)
-{
-    char token[24];
-
-    (void)snprintf(token, sizeof token, "%zu", index);
-    return enter(checking, token);
-}
-
-static void leave(struct checking *checking, size_t len)
-{
-    checking->pointer.len = len;
-}
-
-static bool listed(const char *word, const char *const *names)
-{
-    for (; *names != NULL; names++) {
-        if (strcmp(word, *names) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Members that exist in the language, not in this version: refused by name, never ignored. */
-static const char *const later[] = {"parallel", "join",     "forEach", "switch",    "sequence", "wait",        "sleep",
-                                    "saga",     "tcc",      "fallback", "repeat",   "sensitive", "onDuplicate", "lock", NULL};
-
-/* False if doc is no object. */
-static bool members(struct checking *checking, const json_t *doc, const char *const *names)
-{
-    json_t *object = (json_t *)(uintptr_t)doc;
-    size_t count = 0;
-
-    if (!json_is_object(doc)) {
-        finding_add(checking, FINDING_ERROR, "an object expected");
-        return false;
-    }
-    while (names[count] != NULL)
-        count++;
-    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
-        const char *key = json_object_iter_key(at), *near = NULL;
-
-        if (listed(key, names))
-            continue;
-        if (listed(key, later)) {
-            finding_at(checking, FINDING_ERROR, key, true, 0, "\"%s\" is not supported by this version", key);
-            continue;
-        }
-        near = nearest_name(key, names, count);
-        if (near != NULL)
-            finding_at(checking, FINDING_ERROR, key, true, 0, "unknown member \"%.60s\"; did you mean \"%s\"?", key, near);
-        else
-            finding_at(checking, FINDING_ERROR, key, true, 0, "unknown member \"%.60s\"", key);
-    }
-    return true;
-}
-
-static char *copy(struct checking *checking, const char *text)
-{
-    char *copied = strdup(text);
-
-    checking->no_memory = checking->no_memory || copied == NULL;
-    return copied;
-}
-
-/* A text member; NULL when missing or wrong (said). */
-static const char *text_of(struct checking *checking, const json_t *doc, const char *key, bool required)
-{
-    json_t *value = json_object_get(doc, key);
-
-    if (value == NULL) {
-        if (required)
-            finding_add(checking, FINDING_ERROR, "\"%s\" is missing", key);
-        return NULL;
-    }
-    if (!json_is_string(value)) {
-        WRONG(checking, key, "a text expected");
-        return NULL;
-    }
-    return json_string_value(value);
-}
-
-static void duration_of(struct checking *checking, const json_t *doc, const char *key, int64_t *ret_ms)
-{
-    json_t *value = json_object_get(doc, key);
-
-    if (value == NULL)
-        return;
-    if (!json_is_string(value) || !duration_parse(json_string_value(value), ret_ms))
-        WRONG(checking, key, "a duration like \"250ms\", \"30s\", \"5m\", \"24h\" or \"7d\" expected, at most 3650d");
-    else if (*ret_ms == 0 && strcmp(key, "interval") != 0)
-        WRONG(checking, key, "a duration above zero expected");
-}
-
-static void number_of(struct checking *checking, const json_t *doc, const char *key, double least, double most, double *ret_value)
-{
-    json_t *value = json_object_get(doc, key);
-
-    if (value == NULL)
-        return;
-    if (!json_is_number(value) || json_number_value(value) < least || json_number_value(value) > most)
-        WRONG(checking, key, "a number from %g to %g expected", least, most);
-    else
-        *ret_value = json_number_value(value);
-}
-
-static struct expr *expr_of(struct checking *checking, const json_t *doc, const char *key)
-{
-    json_t *value = json_object_get(doc, key);
-    struct expr *expr = NULL;
-    struct expr_error_place place;
-    struct baton_error err;
-    enum baton_err rc = BATON_OK;
-
-    if (value == NULL)
-        return NULL;
-    if (!json_is_string(value)) {
-        WRONG(checking, key, "an expression \"${...}\" expected");
-        return NULL;
-    }
-    rc = expr_compile_field(checking->vm, json_string_value(value), &expr, &place, &err);
-    if (rc == BATON_E_NOMEM)
-        checking->no_memory = true;
-    else if (rc != BATON_OK)
-        finding_at(checking, FINDING_ERROR, key, false, place.column, "%s", err.text);
-    return expr;
-}
-
-static struct template *template_of(struct checking *checking, const json_t *doc, const char *key)
-{
-    json_t *value = json_object_get(doc, key);
-    struct template *template = NULL;
-    struct expr_error_place place;
-    struct baton_error err;
-    size_t len = 0;
-    enum baton_err rc = BATON_OK;
-
-    if (value == NULL)
-        return NULL;
-    rc = template_compile(checking->vm, value, &template, &place, &err);
-    if (rc == BATON_E_NOMEM)
-        checking->no_memory = true;
-    if (rc != BATON_E_INVALID)
-        return template;
-    len = enter(checking, key);
-    buffer_text(&checking->pointer, place.pointer);
-    finding_at(checking, FINDING_ERROR, NULL, false, place.column, "%s", err.text);
-    leave(checking, len);
-    return NULL;
-}
 
 /* --- retry --- */
 
@@ -260,7 +36,7 @@ static char **copy_codes(struct checking *checking, char *const *codes)
     copied = calloc(n + 1, sizeof *copied);
     checking->no_memory = checking->no_memory || copied == NULL;
     for (size_t i = 0; copied != NULL && i < n; i++)
-        copied[i] = copy(checking, codes[i]);
+        copied[i] = read_copy(checking, codes[i]);
     return copied;
 }
 
@@ -282,7 +58,7 @@ static void codes_of(struct checking *checking, const json_t *doc, const char *k
         if (code == NULL || code[0] == '\0')
             WRONG(checking, key, "a list of error codes expected: item %zu is not a text", i);
         else
-            (*codes)[used++] = copy(checking, code);
+            (*codes)[used++] = read_copy(checking, code);
     }
 }
 
@@ -309,14 +85,14 @@ static void retry_of(struct checking *checking, const json_t *parent, struct ret
 
     if (doc == NULL)
         return;
-    len = enter(checking, "retry");
-    if (members(checking, doc, names)) {
+    len = read_enter(checking, "retry");
+    if (read_members(checking, doc, names)) {
         attempts_of(checking, doc, &policy->attempts);
-        duration_of(checking, doc, "interval", &policy->interval_ms);
-        number_of(checking, doc, "backoff", 1, 100, &policy->backoff);
-        duration_of(checking, doc, "maxInterval", &policy->max_interval_ms);
-        duration_of(checking, doc, "maxDuration", &policy->max_duration_ms);
-        number_of(checking, doc, "jitter", 0, 1, &policy->jitter);
+        read_duration(checking, doc, "interval", &policy->interval_ms);
+        read_number(checking, doc, "backoff", 1, 100, &policy->backoff);
+        read_duration(checking, doc, "maxInterval", &policy->max_interval_ms);
+        read_duration(checking, doc, "maxDuration", &policy->max_duration_ms);
+        read_number(checking, doc, "jitter", 0, 1, &policy->jitter);
         codes_of(checking, doc, "on", &policy->on);
         codes_of(checking, doc, "notOn", &policy->not_on);
         if (policy->max_interval_ms < policy->interval_ms) {
@@ -325,7 +101,7 @@ static void retry_of(struct checking *checking, const json_t *parent, struct ret
             policy->max_interval_ms = policy->interval_ms;
         }
     }
-    leave(checking, len);
+    read_leave(checking, len);
 }
 
 static struct retry_policy inherit(struct checking *checking, const struct retry_policy *from)
@@ -358,9 +134,9 @@ static void defaults_of(struct checking *checking, const json_t *doc, struct def
     *defaults = (struct defaults){TIMEOUT_DEFAULT_MS, TIMEOUT_DEFAULT_MS, retry_default, undo_default};
     if (inner == NULL)
         return;
-    len = enter(checking, "defaults");
-    if (members(checking, inner, names)) {
-        duration_of(checking, inner, "timeout", &defaults->timeout_ms);
+    len = read_enter(checking, "defaults");
+    if (read_members(checking, inner, names)) {
+        read_duration(checking, inner, "timeout", &defaults->timeout_ms);
         retry_of(checking, inner, &defaults->retry);
         defaults->undo_timeout_ms = defaults->timeout_ms;
         /* A compensation waits as long, but is tried more often: giving up leaves the effect in place. */
@@ -370,16 +146,16 @@ static void defaults_of(struct checking *checking, const json_t *doc, struct def
         defaults->undo_retry.jitter = defaults->retry.jitter;
         undo = json_object_get(inner, "compensation");
         if (undo != NULL) {
-            size_t inner_len = enter(checking, "compensation");
+            size_t inner_len = read_enter(checking, "compensation");
 
-            if (members(checking, undo, undo_names)) {
-                duration_of(checking, undo, "timeout", &defaults->undo_timeout_ms);
+            if (read_members(checking, undo, undo_names)) {
+                read_duration(checking, undo, "timeout", &defaults->undo_timeout_ms);
                 retry_of(checking, undo, &defaults->undo_retry);
             }
-            leave(checking, inner_len);
+            read_leave(checking, inner_len);
         }
     }
-    leave(checking, len);
+    read_leave(checking, len);
 }
 
 /* --- steps --- */
@@ -401,7 +177,7 @@ static bool step_name_valid(const char *text)
 
 static char *service_of(struct checking *checking, const json_t *doc, bool required)
 {
-    const char *text = text_of(checking, doc, "service", required);
+    const char *text = read_text(checking, doc, "service", required);
 
     if (text == NULL)
         return NULL;
@@ -409,12 +185,12 @@ static char *service_of(struct checking *checking, const json_t *doc, bool requi
         WRONG(checking, "service", "1 to 200 of letters, digits, '.', '_' and '-' expected: it names the topic <service>.commands");
         return NULL;
     }
-    return copy(checking, text);
+    return read_copy(checking, text);
 }
 
 static char *command_of(struct checking *checking, const json_t *doc)
 {
-    const char *text = text_of(checking, doc, "command", true);
+    const char *text = read_text(checking, doc, "command", true);
 
     if (text == NULL)
         return NULL;
@@ -428,7 +204,7 @@ static char *command_of(struct checking *checking, const json_t *doc)
             return NULL;
         }
     }
-    return copy(checking, text);
+    return read_copy(checking, text);
 }
 
 static struct reply_mapping *reply_of(struct checking *checking, const json_t *parent)
@@ -442,16 +218,16 @@ static struct reply_mapping *reply_of(struct checking *checking, const json_t *p
         return NULL;
     mapping = calloc(1, sizeof *mapping);
     checking->no_memory = checking->no_memory || mapping == NULL;
-    len = enter(checking, "reply");
+    len = read_enter(checking, "reply");
     if (json_object_get(doc, "schema") != NULL)
         finding_at(checking, FINDING_ERROR, "schema", true, 0, "payload schemas are not supported by this version");
-    else if (members(checking, doc, names) && mapping != NULL) {
-        mapping->success = expr_of(checking, doc, "success");
-        mapping->retry = expr_of(checking, doc, "retry");
-        mapping->code = expr_of(checking, doc, "code");
-        mapping->output = expr_of(checking, doc, "output");
+    else if (read_members(checking, doc, names) && mapping != NULL) {
+        mapping->success = read_expr(checking, doc, "success");
+        mapping->retry = read_expr(checking, doc, "retry");
+        mapping->code = read_expr(checking, doc, "code");
+        mapping->output = read_expr(checking, doc, "output");
     }
-    leave(checking, len);
+    read_leave(checking, len);
     return mapping;
 }
 
@@ -470,19 +246,19 @@ static struct definition_compensation *compensation_of(struct checking *checking
         checking->no_memory = true;
         return NULL;
     }
-    len = enter(checking, "compensation");
+    len = read_enter(checking, "compensation");
     compensation->timeout_ms = defaults->undo_timeout_ms;
     compensation->retry = inherit(checking, &defaults->undo_retry);
-    if (members(checking, doc, names)) {
+    if (read_members(checking, doc, names)) {
         compensation->service = service_of(checking, doc, false);
         if (compensation->service == NULL && step_service != NULL)
-            compensation->service = copy(checking, step_service);
+            compensation->service = read_copy(checking, step_service);
         compensation->command = command_of(checking, doc);
-        compensation->input = template_of(checking, doc, "input");
+        compensation->input = read_template(checking, doc, "input");
         retry_of(checking, doc, &compensation->retry);
-        duration_of(checking, doc, "timeout", &compensation->timeout_ms);
+        read_duration(checking, doc, "timeout", &compensation->timeout_ms);
     }
-    leave(checking, len);
+    read_leave(checking, len);
     return compensation;
 }
 
@@ -495,20 +271,20 @@ static void step_of(struct checking *checking, const json_t *doc, const struct d
 
     step->timeout_ms = defaults->timeout_ms;
     step->retry = inherit(checking, &defaults->retry);
-    if (!members(checking, doc, names))
+    if (!read_members(checking, doc, names))
         return;
-    name = text_of(checking, doc, "name", true);
+    name = read_text(checking, doc, "name", true);
     if (name != NULL && !step_name_valid(name))
         WRONG(checking, "name", "a letter and then up to %d letters, digits, '_' or '-' expected", DEFINITION_STEP_NAME_MAX - 1);
     else if (name != NULL)
-        step->name = copy(checking, name);
-    (void)text_of(checking, doc, "description", false);
+        step->name = read_copy(checking, name);
+    (void)read_text(checking, doc, "description", false);
     step->service = service_of(checking, doc, true);
     step->command = command_of(checking, doc);
-    step->input = template_of(checking, doc, "input");
-    step->output = template_of(checking, doc, "output");
-    step->when = expr_of(checking, doc, "when");
-    duration_of(checking, doc, "timeout", &step->timeout_ms);
+    step->input = read_template(checking, doc, "input");
+    step->output = read_template(checking, doc, "output");
+    step->when = read_expr(checking, doc, "when");
+    read_duration(checking, doc, "timeout", &step->timeout_ms);
     retry_of(checking, doc, &step->retry);
     step->compensation = compensation_of(checking, doc, step->service, defaults);
     step->reply = reply_of(checking, doc);
@@ -537,10 +313,10 @@ static void steps_of(struct checking *checking, const json_t *doc, const struct 
         return;
     }
     definition->steps_len = n;
-    len = enter(checking, "steps");
+    len = read_enter(checking, "steps");
     for (size_t i = 0; i < n; i++) {
         struct definition_step *step = &definition->steps[i];
-        size_t inner = enter_index(checking, i);
+        size_t inner = read_enter_index(checking, i);
 
         step_of(checking, json_array_get(steps, i), defaults, step);
         for (size_t k = 0; k < i && step->name != NULL; k++) {
@@ -551,32 +327,32 @@ static void steps_of(struct checking *checking, const json_t *doc, const struct 
             WRONG(checking, "pivot", "step %d is the pivot already: there is one point of no return", definition->pivot + 1);
         else if (step->pivot)
             definition->pivot = (int)i;
-        leave(checking, inner);
+        read_leave(checking, inner);
     }
-    leave(checking, len);
+    read_leave(checking, len);
 }
 
 static void head_of(struct checking *checking, const json_t *doc, struct definition *definition)
 {
-    const char *name = text_of(checking, doc, "name", true), *description = text_of(checking, doc, "description", false);
+    const char *name = read_text(checking, doc, "name", true), *description = read_text(checking, doc, "description", false);
     json_t *version = json_object_get(doc, "version");
 
-    (void)text_of(checking, doc, "$schema", false);
+    (void)read_text(checking, doc, "$schema", false);
     if (name != NULL && !definition_name_valid(name, strlen(name)))
         WRONG(checking, "name", "1 to %d of a-z, 0-9 and '-' expected, not '-' first", DEFINITION_NAME_MAX);
     else if (name != NULL)
-        definition->name = copy(checking, name);
+        definition->name = read_copy(checking, name);
     if (description != NULL && strlen(description) > TEXT_MAX)
         WRONG(checking, "description", "at most %d bytes expected", TEXT_MAX);
     else if (description != NULL)
-        definition->description = copy(checking, description);
+        definition->description = read_copy(checking, description);
     if (version == NULL)
         finding_add(checking, FINDING_ERROR, "\"version\" is missing");
     else if (!json_is_integer(version) || json_integer_value(version) < 1 || json_integer_value(version) > INT32_MAX)
         WRONG(checking, "version", "a whole number from 1 expected");
     else
         definition->version = json_integer_value(version);
-    duration_of(checking, doc, "timeout", &definition->timeout_ms);
+    read_duration(checking, doc, "timeout", &definition->timeout_ms);
     if (json_object_get(doc, "input") != NULL)
         finding_at(checking, FINDING_ERROR, "input", true, 0, "payload schemas are not supported by this version");
 }
@@ -594,11 +370,11 @@ enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct fi
         return BATON_E_NOMEM;
     definition->vm = vm;
     definition->pivot = -1;
-    if (members(&checking, doc, names)) {
+    if (read_members(&checking, doc, names)) {
         head_of(&checking, doc, definition);
         defaults_of(&checking, doc, &defaults);
         steps_of(&checking, doc, &defaults, definition);
-        definition->output = template_of(&checking, doc, "output");
+        definition->output = read_template(&checking, doc, "output");
         free_retry(&defaults.retry);
         free_retry(&defaults.undo_retry);
     }
