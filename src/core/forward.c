@@ -314,7 +314,8 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         break;
     case STEP_UNKNOWN:
         /* It is compensated anyway; what it made may help to undo it. */
-        if (success && step->output == NULL) {
+        /* A null output is none, as in the state that another worker reads. */
+        if (success && (step->output == NULL || json_is_null(step->output))) {
             apply_set(apply, &step->output, json_incref(meaning->output));
             step->changed = true;
         }

@@ -278,9 +278,9 @@ static void check_row(void **state)
 
 /* --- what is no row --- */
 
-static struct saga *endless_saga(struct expr_vm *vm, struct definition **ret_definition, struct effects *effects)
+static struct saga *saga_of(const char *text, struct expr_vm *vm, struct definition **ret_definition, struct effects *effects)
 {
-    json_t *doc = parse(endless), *input = json_object();
+    json_t *doc = parse(text), *input = json_object();
     struct findings *findings = calloc(1, sizeof *findings);
     struct saga_event start = {.kind = EVENT_START, .at_ms = 1000000, .saga_id = "o-1", .input = input};
     struct saga *saga = NULL;
@@ -299,7 +299,7 @@ static void the_history_keeps_the_newest_and_counts_the_rest(void **state)
     struct expr_vm *vm = expr_vm_new();
     struct definition *definition = NULL;
     struct effects effects = {0};
-    struct saga *saga = endless_saga(vm, &definition, &effects);
+    struct saga *saga = saga_of(endless, vm, &definition, &effects);
     int64_t entries = (int64_t)saga->history_len;
 
     (void)state;
@@ -319,12 +319,37 @@ static void the_history_keeps_the_newest_and_counts_the_rest(void **state)
     expr_vm_free(vm);
 }
 
+/* The state knows no difference between a null output and none: neither may the rules, or two workers would differ. */
+static void a_null_output_is_none(void **state)
+{
+    static const char once[] = "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"retry\":{\"attempts\":1}}]}";
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    struct effects effects = {0};
+    struct saga *saga = saga_of(once, vm, &definition, &effects);
+    struct saga_event timer = {.kind = EVENT_TIMER, .at_ms = saga->due_at_ms};
+    struct saga_event late = {.kind = EVENT_REPLY, .at_ms = saga->due_at_ms, .attempt = 1, .outcome = REPLY_SUCCESS};
+
+    (void)state;
+    assert_int_equal(saga_apply(&saga, &timer, &effects), BATON_OK);
+    assert_int_equal(saga->steps[0].status, STEP_UNKNOWN);
+    assert_int_equal(saga_apply(&saga, &late, &effects), BATON_OK);
+    late.body = json_integer(7);
+    assert_int_equal(saga_apply(&saga, &late, &effects), BATON_OK);
+    assert_int_equal(json_integer_value(saga->steps[0].output), 7);
+    json_decref(late.body);
+    effects_free(&effects);
+    saga_free(saga);
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
 static void time_never_runs_back(void **state)
 {
     struct expr_vm *vm = expr_vm_new();
     struct definition *definition = NULL;
     struct effects effects = {0};
-    struct saga *saga = endless_saga(vm, &definition, &effects);
+    struct saga *saga = saga_of(endless, vm, &definition, &effects);
     struct saga_event late_clock = {.kind = EVENT_REPLY, .at_ms = 1, .attempt = 1, .outcome = REPLY_PENDING};
 
     (void)state;
@@ -341,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_history_keeps_the_newest_and_counts_the_rest),
+        cmocka_unit_test(a_null_output_is_none),
         cmocka_unit_test(time_never_runs_back),
     };
 
