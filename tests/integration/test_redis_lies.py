@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import checker
-from stack import REDIS, STACK, STACK_DIR, Baton, equal, lines, share, until
+from stack import REDIS, STACK, STACK_DIR, Baton, equal, share, until
 
 COUNT, REFUSED = 2000, 500
 # More sagas under way than the cache holds: replies find theirs in Redis, or do not.
@@ -29,21 +29,23 @@ def watermarks():
     return [int(w or 0) for w in redis(*[("HGET", f"{baton.prefix}baton:{{{partition}}}:meta", "w") for partition in range(baton.partitions)])]
 
 
-def repaired(times):
-    """Each partition has been found stale so often."""
-    return len(lines(worker, "acquiring it again")) >= times * baton.partitions
+def beyond(before, what):
+    """Every partition shows more than it did."""
+    until(lambda: all(now > then for now, then in zip(watermarks(), before)), what)
 
 
 reach(100)
 redis = checker.Redis(REDIS)
 names, before = keys(redis), watermarks()
 earlier = [(name, value) for name, value in zip(names, redis(*[("DUMP", name) for name in names])) if value]
-until(lambda: all(now > then for now, then in zip(watermarks(), before)), "transactions that the older view does not show")
+beyond(before, "transactions that the older view does not show")
+newest = watermarks()
 redis(("MULTI",), ("DEL", *keys(redis)), *[("RESTORE", name, 0, value) for name, value in earlier], ("EXEC",))
-until(lambda: repaired(1), "the worker to notice that it was rolled back")
+beyond(newest, "the repair of what was rolled back")
 reach(800)
+newest = watermarks()
 redis(("FLUSHALL",))
-until(lambda: repaired(2), "the worker to notice that everything is gone")
+beyond(newest, "the repair of what was wiped")
 reach(1100)
 subprocess.run([STACK, "redis-kill", STACK_DIR], check=True)
 subprocess.run(["rm", "-rf", os.path.join(STACK_DIR, "appendonlydir")], check=True)
