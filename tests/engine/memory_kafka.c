@@ -65,7 +65,7 @@ struct member { /* a bus */
     char name[NAME_MAX_LEN];
     const struct bus_input *inputs;
     size_t inputs_len;
-    bool in_group, rejoined, assign_due, dead, stall, stalled;
+    bool in_group, rejoined, assign_due, dead, stall, stall_fetch, stalled;
     bool *owned, *running;
     int64_t (*position)[BUS_INPUTS_MAX];
     int32_t *shown; /* partitions of the last event */
@@ -489,6 +489,19 @@ static enum baton_err fenced(const struct member *member, struct baton_error *er
     return baton_fail(err, BATON_E_FATAL, "member %s: fenced, or dead after an unknown outcome", member->name);
 }
 
+/* With the lock held: until a test wakes it. */
+static void hang(struct member *member, const bool *here)
+{
+    struct memory_world *world = member->kafka->world;
+
+    while (*here && !member->dead) {
+        member->stalled = true;
+        memory_world_changed(world);
+        world->wait(world, 1000);
+    }
+    member->stalled = false;
+}
+
 static enum baton_err bus_poll_call(void *self, int timeout_ms, struct bus_poll *ret_poll, struct baton_error *err)
 {
     struct member *member = self;
@@ -511,6 +524,8 @@ static enum baton_err bus_poll_call(void *self, int timeout_ms, struct bus_poll 
             break;
         kafka->world->wait(kafka->world, (int)left);
     }
+    if (rc == BATON_OK && ret_poll->kind == BUS_MESSAGE)
+        hang(member, &member->stall_fetch);
     if (rc == BATON_OK && kafka->away)
         rc = baton_fail(err, BATON_E_RETRY, "kafka in memory: away");
     unlock(kafka);
@@ -642,12 +657,7 @@ static enum baton_err bus_begin_call(void *self, struct baton_error *err)
 
     lock(kafka);
     assert(member->open == NULL);
-    while (member->stall && !member->dead) {
-        member->stalled = true;
-        memory_world_changed(kafka->world);
-        kafka->world->wait(kafka->world, 1000);
-    }
-    member->stalled = false;
+    hang(member, &member->stall);
     if (member->dead) {
         rc = fenced(member, err);
     } else if (kafka->away) {
@@ -1210,25 +1220,32 @@ void memory_kafka_expire(struct memory_kafka *kafka, const char *member)
     changed_unlock(kafka);
 }
 
-static void set_stall(struct memory_kafka *kafka, const char *member, bool stall)
+static void set_stall(struct memory_kafka *kafka, const char *member, bool stall, bool stall_fetch)
 {
     struct member *m = NULL;
 
     lock(kafka);
     m = member_find(kafka, member);
-    if (m != NULL)
+    if (m != NULL) {
         m->stall = stall;
+        m->stall_fetch = stall_fetch;
+    }
     changed_unlock(kafka);
 }
 
 void memory_kafka_stall(struct memory_kafka *kafka, const char *member)
 {
-    set_stall(kafka, member, true);
+    set_stall(kafka, member, true, false);
+}
+
+void memory_kafka_stall_fetch(struct memory_kafka *kafka, const char *member)
+{
+    set_stall(kafka, member, false, true);
 }
 
 void memory_kafka_wake(struct memory_kafka *kafka, const char *member)
 {
-    set_stall(kafka, member, false);
+    set_stall(kafka, member, false, false);
 }
 
 bool memory_kafka_stalled(struct memory_kafka *kafka, const char *member)

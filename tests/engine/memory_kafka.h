@@ -83,6 +83,8 @@ int64_t memory_kafka_generation(struct memory_kafka *kafka); /* completed rebala
 void memory_kafka_expire(struct memory_kafka *kafka, const char *member);
 /** The member hangs just before its next transaction begins, everything decided, until it is woken. */
 void memory_kafka_stall(struct memory_kafka *kafka, const char *member);
+/** The member hangs with the next message in its hands, nothing decided, until it is woken. */
+void memory_kafka_stall_fetch(struct memory_kafka *kafka, const char *member);
 bool memory_kafka_stalled(struct memory_kafka *kafka, const char *member);
 void memory_kafka_wake(struct memory_kafka *kafka, const char *member);
 void memory_kafka_away(struct memory_kafka *kafka, bool away); /* group and transactions: BATON_E_RETRY */

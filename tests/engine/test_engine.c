@@ -341,6 +341,25 @@ static void a_woken_zombie_commits_nothing(void **state)
     stage_end(s);
 }
 
+/* It hangs with a message in its hands and, the batch being full, polls no more: only metadata of before the poll give it away. */
+static void a_zombie_woken_with_a_full_batch_commits_nothing(void **state)
+{
+    struct stage *s = stage_begin(&(struct stage_setup){.batch_max_count = 1});
+
+    (void)state;
+    stage_start(s, "w1");
+    UNTIL(s, stage_ready(s));
+    memory_kafka_stall_fetch(s->kafka, "w1.0");
+    stage_orders(s, "o", 10);
+    UNTIL(s, memory_kafka_stalled(s->kafka, "w1.0"));
+    memory_kafka_expire(s->kafka, "w1.0");
+    stage_start(s, "w2");
+    UNTIL(s, stage_count(s, RESULTS) == 10);
+    memory_kafka_wake(s->kafka, "w1.0");
+    UNTIL(s, stage_stats(s, "w1").aborts == 1);
+    stage_end(s);
+}
+
 static void a_woken_zombie_fires_no_timer(void **state)
 {
     struct stage *s = stage_begin(&(struct stage_setup){.partitions = 1});
@@ -426,6 +445,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_worker_joins_and_another_leaves),
     TEST(a_rebalance_while_collecting_throws_the_batch_away),
     TEST(a_woken_zombie_commits_nothing),
+    TEST(a_zombie_woken_with_a_full_batch_commits_nothing),
     TEST(a_woken_zombie_fires_no_timer),
     TEST(kafka_away_at_the_start_is_waited_for),
     TEST(kafka_away_in_mid_run_loses_nothing),
