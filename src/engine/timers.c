@@ -86,6 +86,7 @@ enum baton_err timers_refill(struct engine *engine, struct part *part, struct ba
 {
     static _Thread_local struct view_timer read[TIMER_READ_MAX];
     int64_t now = engine_now(engine), until = now + TIMER_HORIZON_MS;
+    struct view_meta meta = {0};
     size_t n = 0;
     enum baton_err rc = BATON_OK;
 
@@ -98,8 +99,15 @@ enum baton_err timers_refill(struct engine *engine, struct part *part, struct ba
             return rc;
     }
     rc = view_checked(engine, engine->view.timers(engine->view.self, part->partition, until, read, TIMER_READ_MAX, &n, err), err);
+    if (rc == BATON_OK)
+        rc = view_checked(engine, engine->view.meta(engine->view.self, part->partition, &meta, err), err);
     if (rc != BATON_OK)
         return rc;
+    /* An idle partition looks at its view here only: wiped or rolled back, it has lost timers. */
+    if (meta.w != part->shown) {
+        part_stale(engine, part, "the view is not where this worker left it");
+        return baton_fail(err, BATON_E_STALE, "partition %d: the view moved while its timers were read", part->partition);
+    }
     timers_clear(part);
     for (size_t i = 0; i < n; i++) {
         if (!timers_push(part, read[i].due_ms, read[i].id))

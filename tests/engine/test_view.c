@@ -139,6 +139,27 @@ static void flushall_in_mid_run_gives_equal_states(void **state)
     stage_end(s);
 }
 
+/* Its sagas wait for nothing but their timers, and those are gone with the view. */
+static void a_view_wiped_under_an_idle_worker_is_noticed(void **state)
+{
+    struct stage *s = stage_begin(&(struct stage_setup){.partitions = 1});
+
+    (void)state;
+    stage_deploy(s, "{\"name\":\"slow\",\"version\":1,\"timeout\":\"7d\",\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\","
+                    "\"timeout\":\"24h\",\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0}}]}");
+    stage_start(s, "w1");
+    (void)stage_send(s, ORDERS, -1, "o:slow-a", "saga-type: slow", "{}");
+    UNTIL(s, stage_count(s, COMMANDS) == 1);
+    stage_jump(s, TRICKLE_DUE);
+    UNTIL(s, stage_count(s, STATES) == 1 && memory_view_meta(s->view, 0).w == 2); /* nothing is left to write */
+    memory_view_wipe(s->view);
+    stage_jump(s, DAY);
+    UNTIL(s, stage_stats(s, "w1").timers == 1);
+    stage_jump(s, 2 * SECOND);
+    UNTIL(s, stage_count(s, RESULTS) == 1);
+    stage_end(s);
+}
+
 static void a_lost_answer_of_an_apply_that_went_through_is_fine(void **state)
 {
     struct stage *s = stage_begin(&(struct stage_setup){.partitions = 1});
@@ -253,6 +274,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_refused_apply_acquires_again),
     TEST(a_load_from_another_w_is_not_believed),
     TEST(flushall_in_mid_run_gives_equal_states),
+    TEST(a_view_wiped_under_an_idle_worker_is_noticed),
     TEST(a_lost_answer_of_an_apply_that_went_through_is_fine),
     TEST(a_late_apply_changes_nothing),
     TEST(redis_away_pauses_and_resumes_and_loses_nothing),
