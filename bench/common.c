@@ -125,10 +125,11 @@ rd_kafka_t *bench_consumer(const char *brokers, const char *group, const char *p
     return client;
 }
 
-rd_kafka_t *bench_producer(const char *brokers, const char *linger_ms)
+rd_kafka_t *bench_producer(const char *brokers, const char *linger_ms, const char *topic)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char error[512];
+    int64_t low = 0, high = 0;
     rd_kafka_t *client = NULL;
 
     bench_set(conf, "bootstrap.servers", brokers);
@@ -141,6 +142,7 @@ rd_kafka_t *bench_producer(const char *brokers, const char *linger_ms)
         fprintf(stderr, "%s\n", error);
         exit(1);
     }
+    (void)rd_kafka_query_watermark_offsets(client, topic, 0, &low, &high, 10000);
     return client;
 }
 

@@ -24,7 +24,8 @@ void bench_set(rd_kafka_conf_t *conf, const char *name, const char *value);
 /** A consumer of `topics` (comma-separated, each with prefix) in group `group`, read_committed, from the end; returns once every partition
  * has been assigned and its position is known, so that nothing sent from now on is missed. */
 rd_kafka_t *bench_consumer(const char *brokers, const char *group, const char *prefix, const char *topics);
-rd_kafka_t *bench_producer(const char *brokers, const char *linger_ms);
+/** Connected to the leader of `topic` already (one broker), so that the first record does not wait for that. */
+rd_kafka_t *bench_producer(const char *brokers, const char *linger_ms, const char *topic);
 const void *bench_header(const rd_kafka_message_t *message, const char *name, size_t *ret_len);
 
 #endif

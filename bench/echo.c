@@ -11,7 +11,7 @@ int main(int argc, char **argv)
     const char *brokers = bench_option(argc, argv, "--brokers", NULL), *prefix = bench_option(argc, argv, "--prefix", "");
     const char *services = bench_option(argc, argv, "--services", "inventory,payments,settlement");
     const char *refuse = bench_option(argc, argv, "--refuse", "-");
-    char topics[1024] = "", names[1024], group[128], refused[256], *rest = names;
+    char replies[256], topics[1024] = "", names[1024], group[128], refused[256], *rest = names;
     rd_kafka_t *consumer = NULL, *producer = NULL;
     int64_t served = 0;
 
@@ -24,7 +24,8 @@ int main(int argc, char **argv)
     }
     (void)snprintf(refused, sizeof refused, "%s%s.commands", prefix, refuse);
     (void)snprintf(group, sizeof group, "bench-echo-%s", prefix);
-    producer = bench_producer(brokers, "1");
+    (void)snprintf(replies, sizeof replies, "%sbaton.replies", prefix);
+    producer = bench_producer(brokers, "1", replies);
     consumer = bench_consumer(brokers, group, prefix, topics);
     printf("ready\n");
     (void)fflush(stdout);

@@ -89,7 +89,7 @@ int main(int argc, char **argv)
         return 1;
     (void)snprintf(topic, sizeof topic, "%sorders.commands", prefix);
     (void)snprintf(group, sizeof group, "bench-load-%d", (int)getpid());
-    producer = bench_producer(brokers, rate > 0 ? "0" : "1");
+    producer = bench_producer(brokers, rate > 0 ? "0" : "1", topic);
     consumer = bench_consumer(brokers, group, prefix, "baton.results");
     int64_t started = bench_now_us();
     while (run.done < run.count && bench_now_us() < until && !bench_stop) {
