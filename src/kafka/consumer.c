@@ -4,7 +4,7 @@
  * Owns:     which partitions are ours, which of them run, and the next offset of each input.
  * May use:  librdkafka, wire_offset_metadata_parse.
  * Never:    commit an offset (transaction.c does), start a partition that nobody has sought.
- * Tests:    tests/kafka/test_mock.c, tests/kafka/test_group.c, tests/kafka/test_position.c
+ * Tests:    tests/kafka/test_group.c, tests/kafka/test_position.c
  */
 #include "kafka_internal.h"
 #include <baton/wire.h>

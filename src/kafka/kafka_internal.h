@@ -50,7 +50,7 @@ void message_release(struct bus_message *message);
 struct topic_slot {
     char *name;
     rd_kafka_topic_t *topic;
-    bool missing;           /* it did not exist when last asked */
+    bool missing;           /* it did not exist, or was not for us, when last asked */
     int64_t asked_at_ms;
 };
 /** Handle of a topic by name, kept in slots. NULL with *ret_code. */

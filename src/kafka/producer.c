@@ -4,7 +4,7 @@
  * Owns:     the handle, the records of the open transaction and what the broker said of them.
  * May use:  librdkafka.
  * Never:    begin or end a transaction (transaction.c does).
- * Tests:    tests/kafka/test_mock.c, tests/kafka/test_transaction.c
+ * Tests:    tests/kafka/test_mock.c, tests/kafka/test_group.c
  */
 #include "kafka_internal.h"
 #include <inttypes.h>

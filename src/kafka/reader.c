@@ -4,7 +4,7 @@
  * Owns:     a read_committed handle, and one that asks for true high watermarks; both opened when first needed.
  * May use:  librdkafka's simple consumer: it needs no group, so no coordinator and no right on one.
  * Never:    commit an offset.
- * Tests:    tests/kafka/test_mock.c, tests/kafka/test_reader.c
+ * Tests:    tests/kafka/test_mock.c, tests/kafka/test_group.c
  */
 #include "kafka_internal.h"
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  *
  * Owns:     its handle.
  * Never:    a transaction.
- * Tests:    tests/kafka/test_mock.c, tests/kafka/test_reader.c
+ * Tests:    tests/kafka/test_mock.c
  */
 #include "kafka_internal.h"
 #include <stdlib.h>

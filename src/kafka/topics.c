@@ -3,7 +3,7 @@
  *
  * Owns:     the admin requests, and the wait until what was created can be used.
  * Never:    let the broker create a topic because it was asked for.
- * Tests:    tests/kafka/test_reader.c
+ * Tests:    tests/kafka/test_group.c, tests/kafka/test_mock.c
  */
 #include "kafka_internal.h"
 #include <stdio.h>

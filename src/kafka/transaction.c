@@ -4,7 +4,7 @@
  * Owns:     which producer's turn it is, the order of a commit, what each error of it means.
  * May use:  librdkafka, wire_offset_metadata.
  * Never:    leave a transaction open behind BATON_E_ABORT or BATON_E_POISON of a commit.
- * Tests:    tests/kafka/test_mock.c, tests/kafka/test_transaction.c
+ * Tests:    tests/kafka/test_mock.c, tests/kafka/test_group.c
  */
 #include "kafka_internal.h"
 #include <baton/wire.h>
@@ -66,9 +66,9 @@ enum baton_err turn_open(struct turn *turn, const struct kafka_bus_options *opti
     int64_t deadline_ms = now_ms() + OPEN_PATIENCE_MS;
     enum baton_err rc = BATON_OK;
 
+    if (options->producers < 0 || options->producers > PRODUCERS_MAX)
+        return baton_fail(err, BATON_E_INVALID, "%d producers: 1 to %d", options->producers, PRODUCERS_MAX);
     turn->len = options->producers == 0 ? PRODUCERS_DEFAULT : options->producers;
-    if (turn->len < 1 || turn->len > PRODUCERS_MAX)
-        return baton_fail(err, BATON_E_INVALID, "%d producers: 1 to %d", turn->len, PRODUCERS_MAX);
     turn->current = turn->len - 1;
     turn->offsets = rd_kafka_topic_partition_list_new(16);
     for (int i = 0; i < turn->len; i++)
@@ -144,7 +144,7 @@ enum baton_err turn_begin(struct turn *turn, struct baton_error *err)
     return BATON_OK;
 }
 
-/* librdkafka remembers for minutes that a topic did not exist; whoever created it meanwhile should not wait as long. */
+/* librdkafka remembers for minutes that a topic did not exist or was forbidden; whoever mended that should not wait as long. */
 static void ask_again(struct producer *producer, struct topic_slot *slot)
 {
     const struct rd_kafka_metadata *metadata = NULL;
@@ -158,9 +158,10 @@ static void ask_again(struct producer *producer, struct topic_slot *slot)
     }
 }
 
-static bool missing_topic(rd_kafka_resp_err_t code)
+static bool unusable_topic(rd_kafka_resp_err_t code)
 {
-    return code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    return code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
 }
 
 static struct sent *sent_add(struct producer *producer, const struct bus_record *record)
@@ -181,7 +182,7 @@ static struct sent *sent_add(struct producer *producer, const struct bus_record 
 static enum baton_err not_produced(struct producer *producer, struct topic_slot *slot, const struct bus_record *record,
                                    rd_kafka_resp_err_t code, struct baton_error *err)
 {
-    if (slot != NULL && missing_topic(code)) {
+    if (slot != NULL && unusable_topic(code)) {
         slot->missing = true;
         slot->asked_at_ms = now_ms();
     }
@@ -331,7 +332,7 @@ static enum baton_err report_failed(struct turn *turn, int *ret_culprit, struct 
 
     (void)baton_fail(err, poison ? BATON_E_POISON : BATON_E_ABORT, "\"%s\" refuses a record of %zu bytes: %s",
                      producer->failed_topic, producer->failed_bytes, rd_kafka_err2str(producer->failed));
-    if (missing_topic(producer->failed) &&
+    if (unusable_topic(producer->failed) &&
         (slot = topic_slot_find(producer->topics, producer->handle, producer->failed_topic, &code)) != NULL) {
         slot->missing = true;
         slot->asked_at_ms = now_ms();
@@ -371,7 +372,8 @@ enum baton_err turn_commit(struct turn *turn, const struct bus_position *positio
         await_reports(producer);
     if (verdict == DEAD)
         return BATON_E_FATAL;
-    if (producer->failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+    /* Records purged because the offsets were refused are no reason. */
+    if (producer->failed != RD_KAFKA_RESP_ERR_NO_ERROR && (verdict == DONE || error_is_poison(producer->failed)))
         return report_failed(turn, ret_culprit, err);
     if (verdict == ABORTABLE)
         return abort_because(turn, BATON_E_ABORT, err);
