@@ -14,7 +14,7 @@
 /* Kafka's numbers of the requests. */
 enum { PRODUCE = 0, FETCH = 1, METADATA = 3, INIT_PRODUCER_ID = 22, ADD_PARTITIONS = 24, ADD_OFFSETS = 25, END_TXN = 26, TXN_OFFSET_COMMIT = 28 };
 
-static rd_kafka_t *host; /* the mock cluster lives in it */
+static rd_kafka_t *host; /* the mock cluster lives in it; both end with the process: destroying a cluster that had clients crashes 2.0.2 now and then */
 static rd_kafka_mock_cluster_t *cluster;
 static struct kafka_property common[] = {{"bootstrap.servers", NULL}};
 static const struct kafka_property quick[] = {{"transaction.timeout.ms", "15000"}};
@@ -413,14 +413,6 @@ static int start(void **state)
            rd_kafka_mock_topic_create(cluster, "journal", 2, 1);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(host);
-    return 0;
-}
-
 int main(void)
 {
     static const struct {
@@ -442,5 +434,5 @@ int main(void)
         tests[n++] = (struct CMUnitTest){.name = rows[i].name, .test_func = check_row, .initial_state = (void *)(uintptr_t)&rows[i]};
     for (size_t i = 0; i < COUNT(cases); i++)
         tests[n++] = (struct CMUnitTest){.name = cases[i].name, .test_func = cases[i].check};
-    return _cmocka_run_group_tests("mock", tests, n, start, stop);
+    return _cmocka_run_group_tests("mock", tests, n, start, NULL);
 }
