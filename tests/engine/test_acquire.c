@@ -232,6 +232,32 @@ static void late_journal_markers_are_waited_for(void **state)
     stage_end(s);
 }
 
+/* The inputs' vector tells nothing about it: only S does. */
+static void late_journal_markers_of_a_timer_are_waited_for(void **state)
+{
+    struct stage *s = stage_begin(&(struct stage_setup){.partitions = 1});
+    struct memory_view *before = NULL;
+
+    (void)state;
+    stage_start(s, "w1");
+    stage_order(s, "o:slow-a");
+    UNTIL(s, strcmp(stage_status(s, "o:slow-a"), "running") == 0);
+    before = memory_view_snapshot(s->view);
+    memory_kafka_hold_markers(s->kafka, JOURNAL);
+    stage_jump(s, ANSWER_LATE);
+    UNTIL(s, stage_stats(s, "w1").timers == 1);
+    stage_stop(s, "w1");
+    memory_view_roll_back(s->view, before);
+    stage_start(s, "w2");
+    UNTIL(s, memory_kafka_not_yet(s->kafka) >= 3);
+    assert_int_equal(stage_stats(s, "w2").partitions_ready, 0);
+    memory_kafka_release_markers(s->kafka);
+    UNTIL(s, stage_ready(s));
+    stage_jump(s, RETRY_DUE);
+    UNTIL(s, stage_count(s, RESULTS) == 1);
+    stage_end(s);
+}
+
 static void late_offset_markers_are_waited_for(void **state)
 {
     struct stage *s = stage_begin(&(struct stage_setup){.partitions = 1});
@@ -674,6 +700,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_view_older_than_the_journal_is_rebuilt),
     TEST(nothing_of_the_journal_is_needed_where_all_is_in_the_state_topic),
     TEST(late_journal_markers_are_waited_for),
+    TEST(late_journal_markers_of_a_timer_are_waited_for),
     TEST(late_offset_markers_are_waited_for),
     TEST(late_state_markers_are_waited_for_by_a_rebuild),
     TEST(offsets_moved_back_do_nothing_twice),
