@@ -157,15 +157,18 @@ enum baton_err load_batch(struct engine *engine, struct baton_error *err)
     for (size_t i = 0; i < loads_len; i++) {
         struct part *part = &engine->parts[loads[i].partition];
 
-        if (loads[i].ret_w != part->shown) {
-            part_stale(engine, part, "the view is not where this worker left it");
-            continue;
-        }
-        for (size_t k = 0; k < loads[i].ids_len; k++) {
+        for (size_t k = 0; k < loads[i].ids_len && loads[i].ret_w == part->shown; k++) {
             rc = take(engine, part, loads[i].ids[k], &loads[i].ret_states[k], err);
             if (rc != BATON_OK)
                 goto out;
         }
+    }
+    /* Afterwards: giving a partition up talks to the view, and with that the loaded texts are gone. */
+    for (size_t i = 0; i < loads_len; i++) {
+        struct part *part = &engine->parts[loads[i].partition];
+
+        if (loads[i].ret_w != part->shown)
+            part_stale(engine, part, "the view is not where this worker left it");
     }
 out:
     free(wanting.items);

@@ -121,6 +121,36 @@ static void a_load_from_another_w_is_not_believed(void **state)
     stage_end(s);
 }
 
+/* One batch, two partitions: what is said to the view about the one must not touch what was loaded for the other. */
+static void a_partition_that_is_stale_leaves_the_others_their_loads(void **state)
+{
+    struct stage *s = stage_begin(&(struct stage_setup){.batch_max_wait_ms = 100});
+    struct memory_view *before = NULL;
+    char zero[64], one[64], reply[80];
+
+    (void)state;
+    (void)strcpy(zero, stage_id_on(s, 0, "o", 0));
+    (void)strcpy(one, stage_id_on(s, 1, "o", 0));
+    s->silent = true;
+    stage_start(s, "w1");
+    stage_order(s, one);
+    UNTIL(s, strcmp(stage_status(s, one), "running") == 0);
+    before = memory_view_snapshot(s->view);
+    stage_order(s, zero);
+    UNTIL(s, strcmp(stage_status(s, zero), "running") == 0);
+    stage_stop(s, "w1");
+    stage_start(s, "w2");
+    UNTIL(s, stage_ready(s));
+    memory_view_roll_back(s->view, before);
+    (void)snprintf(reply, sizeof reply, "%s/a/x/1", zero);
+    stage_reply(s, reply, "success", "1");
+    (void)snprintf(reply, sizeof reply, "%s/a/x/1", one);
+    stage_reply(s, reply, "success", "1");
+    (void)snprintf(reply, sizeof reply, "%s/b/x/1", zero);
+    UNTIL(s, stage_commands(s, reply) == 1 && stage_count(s, COMMANDS) == 4);
+    stage_end(s);
+}
+
 static void flushall_in_mid_run_gives_equal_states(void **state)
 {
     struct stage *s = stage_begin(&(struct stage_setup){.cache_bytes = 1, .batch_max_count = 4});
@@ -273,6 +303,7 @@ static const struct CMUnitTest tests[] = {
     TEST(what_has_ended_leaves_the_cache),
     TEST(a_refused_apply_acquires_again),
     TEST(a_load_from_another_w_is_not_believed),
+    TEST(a_partition_that_is_stale_leaves_the_others_their_loads),
     TEST(flushall_in_mid_run_gives_equal_states),
     TEST(a_view_wiped_under_an_idle_worker_is_noticed),
     TEST(a_lost_answer_of_an_apply_that_went_through_is_fine),
