@@ -235,12 +235,32 @@ void stage_drop(struct stage *stage)
     free(stage);
 }
 
+/* Nothing is left on the inputs behind the journal's vectors. */
+static bool all_read(struct stage *stage)
+{
+    for (int32_t p = 0; p < stage->setup.partitions; p++) {
+        struct stage_position last = stage_journal(stage, p);
+
+        for (size_t i = 0; i < INPUTS; i++) {
+            struct bus_message message;
+
+            if (!memory_kafka_read(stage->kafka, inputs[i].topic, p, &last.vector[i], &message))
+                continue;
+            memory_kafka_release(&message);
+            return false;
+        }
+    }
+    return true;
+}
+
 void stage_end(struct stage *stage)
 {
     size_t running = 0;
 
     for (size_t i = 0; i < stage->workers_len; i++)
         running += stage->workers[i].worker != NULL;
+    if (running > 0 && !stage->leaves_inputs)
+        UNTIL(stage, all_read(stage));
     for (size_t i = 0; i < stage->workers_len; i++)
         end_worker(stage, &stage->workers[i]);
     memory_kafka_release_markers(stage->kafka);
