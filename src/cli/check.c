@@ -1,5 +1,5 @@
 /*
- * check.c -- definition files: which ones are meant, what is in them, what is wrong with them.
+ * check.c -- definition files, and others: which ones are meant, what is in them, what is wrong with them.
  *
  * Owns:     how findings are shown: file:line:column, the line, a caret.
  * Tests:    tests/cli/test_commands.py
@@ -19,7 +19,7 @@ struct checked {
     char *text;
     size_t len;
     json_t *document;         /* NULL = not JSON */
-    bool valid;               /* a definition */
+    bool valid;               /* without an error */
     struct baton_error error; /* why there is no document, or no memory; without place */
     bool error_placed;        /* at line, column */
     int line, column;
@@ -35,36 +35,51 @@ static void note_json_error(struct checked *checked, enum baton_err rc, const ch
     (void)baton_fail(&checked->error, rc, "%s", checked->error_placed ? text + at : text);
 }
 
-static void check_document(struct checked *checked)
+static void check_definition(void *context, const json_t *document, struct findings *findings)
 {
+    struct checked *checked = context;
     struct expr_vm *vm = expr_vm_new();
     struct definition *definition = NULL;
-    enum baton_err rc = vm == NULL ? BATON_E_NOMEM : definition_parse(checked->document, vm, &checked->findings, &definition);
+    enum baton_err rc = vm == NULL ? BATON_E_NOMEM : definition_parse(document, vm, findings, &definition);
 
-    checked->valid = rc == BATON_OK;
     if (rc == BATON_E_NOMEM)
         (void)baton_fail(&checked->error, rc, "out of memory");
     definition_free(definition);
     expr_vm_free(vm);
 }
 
-struct checked *checked_file(const char *path)
+static void read_file(struct checked *checked, const char *path, size_t bytes_max, checked_by check, void *context)
 {
-    const struct json_limits limits = {DEFINITION_BYTES_MAX, JSON_DEPTH_MAX, JSON_VALUES_MAX};
-    struct checked *checked = calloc(1, sizeof *checked);
+    const struct json_limits limits = {bytes_max, JSON_DEPTH_MAX, JSON_VALUES_MAX};
     struct baton_error why = {0};
-    enum baton_err rc = BATON_OK;
+    enum baton_err rc = file_read(path, bytes_max, &checked->text, &checked->len, &checked->error);
 
-    if (checked == NULL)
-        return NULL;
     checked->name = strcmp(path, "-") == 0 ? STANDARD_INPUT : path;
-    if (file_read(path, DEFINITION_BYTES_MAX, &checked->text, &checked->len, &checked->error) != BATON_OK)
-        return checked;
+    if (rc != BATON_OK)
+        return;
     rc = json_parse(checked->text, checked->len, &limits, &checked->document, &why);
     if (rc != BATON_OK)
         note_json_error(checked, rc, why.text);
     else
-        check_document(checked);
+        check(context, checked->document, &checked->findings);
+    checked->valid = checked->error.code == BATON_OK && checked->findings.errors == 0;
+}
+
+struct checked *checked_other_file(const char *path, size_t bytes_max, checked_by check, void *context)
+{
+    struct checked *checked = calloc(1, sizeof *checked);
+
+    if (checked != NULL)
+        read_file(checked, path, bytes_max, check, context);
+    return checked;
+}
+
+struct checked *checked_file(const char *path)
+{
+    struct checked *checked = calloc(1, sizeof *checked);
+
+    if (checked != NULL)
+        read_file(checked, path, DEFINITION_BYTES_MAX, check_definition, checked);
     return checked;
 }
 
@@ -80,6 +95,11 @@ void checked_free(struct checked *checked)
 const json_t *checked_document(const struct checked *checked)
 {
     return checked->valid ? checked->document : NULL;
+}
+
+struct findings *checked_findings(struct checked *checked)
+{
+    return &checked->findings;
 }
 
 /* --- showing --- */

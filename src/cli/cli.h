@@ -5,6 +5,7 @@
 #define BATON_CLI_H
 
 #include <baton/config.h>
+#include <baton/definition.h>
 #include <jansson.h>
 
 enum exit_code {
@@ -68,6 +69,8 @@ enum baton_err cli_configure(struct cli *cli, const char *brokers, const char *r
 /* output.c */
 /** Say err on stderr; the exit code that goes with it. */
 int cli_fail(const struct baton_error *err);
+/** Is fd a terminal that wants colours? */
+bool cli_colored(int fd);
 /** One JSON value on a line of its own. */
 void cli_print_json(const json_t *value);
 /** What a command found: in text form one call of print a row, with json one array, with jsonl one line a row. Takes rows over. */
@@ -92,9 +95,15 @@ enum baton_err setup_partitions(struct cli *cli, int32_t *ret_partitions, struct
 struct checked; /* a definition's file, and what was found in it */
 /** Read, parse and check a file ("-" = standard input). NULL only if memory ran out. */
 struct checked *checked_file(const char *path);
+/* Says into findings what is wrong with a document of another kind. */
+typedef void (*checked_by)(void *context, const json_t *document, struct findings *findings);
+/** The same for a file of another kind. */
+struct checked *checked_other_file(const char *path, size_t bytes_max, checked_by check, void *context);
 void checked_free(struct checked *checked);
 /** The definition; NULL if it is not one. Borrowed. */
 const json_t *checked_document(const struct checked *checked);
+/** What was found, to say more; borrowed. */
+struct findings *checked_findings(struct checked *checked);
 /** For people, on stderr: file:line:column, the line, a caret. */
 void checked_show(const struct checked *checked);
 /** {"file","valid","name"?,"version"?,"findings":[{"level","line","column","pointer","text"}...]}; new reference. */
@@ -130,6 +139,12 @@ enum baton_err deploy_directory(struct cli *cli, struct definition_store *store,
 /** A whole file (path "-" = standard input), malloc'ed, NUL-terminated. */
 enum baton_err file_read(const char *path, size_t bytes_max, char **ret_text, size_t *ret_len, struct baton_error *err);
 
+/**
+ * The JSON object of --input JSON|@FILE|-, {} if given is NULL. BATON_E_INVALID says what is wrong with it.
+ * Its text (malloc'ed) and its value (new reference), either of them only if asked for.
+ */
+enum baton_err input_read(const char *given, char **ret_text, size_t *ret_len, json_t **ret_input, struct baton_error *err);
+
 /* instance.c */
 /** The worker's name: as given, or <hostname>-<lowest free slot>, held by a lock for the life of the process. */
 enum baton_err instance_name(const char *given, char *ret_name, size_t size, struct baton_error *err);
@@ -145,6 +160,7 @@ int command_worker(struct cli *cli);
 int command_topics(struct cli *cli);
 int command_deploy(struct cli *cli);
 int command_validate(struct cli *cli);
+int command_try(struct cli *cli);
 int command_definitions(struct cli *cli);
 int command_start(struct cli *cli);
 int command_status(struct cli *cli);

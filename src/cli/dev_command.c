@@ -233,13 +233,6 @@ static void go_down(struct world *world)
 
 /* --- what it is up for --- */
 
-static bool colored(int fd)
-{
-    const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-    return isatty(fd) && (no_color == NULL || no_color[0] == '\0') && (terminal == NULL || strcmp(terminal, "dumb") != 0);
-}
-
 static int run_orders(struct world *world, const struct flags *flags, struct baton_error *err)
 {
     const struct config_topics *topics = config_topics(world->cli->config);
@@ -258,7 +251,7 @@ static int run_orders(struct world *world, const struct flags *flags, struct bat
         .stop_context = world,
         .talk = stderr,
         .terminal = isatty(STDERR_FILENO) && !flags->verbose,
-        .color = colored(STDERR_FILENO),
+        .color = cli_colored(STDERR_FILENO),
     };
     json_t *report = NULL;
     bool right = false;
@@ -268,7 +261,7 @@ static int run_orders(struct world *world, const struct flags *flags, struct bat
     if (dev_orders_run(&options, &report, err) != BATON_OK)
         return cli_fail(err);
     if (world->cli->output == OUTPUT_TEXT)
-        dev_report_print(report, stdout, colored(STDOUT_FILENO));
+        dev_report_print(report, stdout, cli_colored(STDOUT_FILENO));
     else
         cli_print_json(report);
     right = json_is_true(json_object_get(report, "right"));

@@ -32,6 +32,14 @@ static const struct cli_flag start_flags[] = {
     {"--wait", "[SECONDS]", "until the saga ends or parks; left out: 30"},
     {NULL, NULL, NULL},
 };
+static const struct cli_flag try_flags[] = {
+    {"--input", "JSON|@FILE|-", "a JSON object, from here, a file or standard input; left out: {}"},
+    {"--replies", "FILE", "what the participants answer (docs/commands.md); what it leaves out succeeds with body null"},
+    {"--random", NULL, "what the replies leave out is drawn instead: success, refusal, \"try again\", pending, silence"},
+    {"--seed", "S", "of --random; left out: a random one, which is printed"},
+    {"--id", "ID", "the saga's id; left out: try"},
+    {NULL, NULL, NULL},
+};
 static const struct cli_flag list_flags[] = {
     {"--status", "STATUS", "running, compensating, completed, compensated, parked, cancelled or terminated"},
     {"--type", "TYPE", "of this definition"},
@@ -63,6 +71,9 @@ static const struct command commands[] = {
     {"deploy", command_deploy, false, "FILE|DIR...", "check and publish definitions", none,
      "All are checked before the first is published. Exit codes: 3 if one is wrong, 6 if a version exists with other content."},
     {"validate", command_validate, true, "FILE|DIR|-...", "check definitions", none, "Exit codes: 0 all are valid, 3 one is not."},
+    {"try", command_try, true, "FILE", "run a definition against given replies, without a broker", try_flags,
+     "The rules are the worker's, time is simulated: the unit test of a saga.\n"
+     "Exit codes: 0 completed, 3 the definition, the input or the replies are wrong, 10 compensated, 11 parked, 12 cancelled or terminated."},
     {"definitions", command_definitions, false, "", "what is deployed", none, ""},
     {"start", command_start, false, "TYPE", "start a saga", start_flags,
      "Exit codes with --wait: 0 completed, 7 not ended in time, 10 compensated, 11 parked, 12 cancelled or terminated."},

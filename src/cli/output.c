@@ -6,6 +6,9 @@
 #include "cli.h"
 #include <baton/json.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 int cli_fail(const struct baton_error *err)
 {
@@ -28,6 +31,13 @@ int cli_fail(const struct baton_error *err)
         break;
     }
     return EXIT_UNEXPECTED;
+}
+
+bool cli_colored(int fd)
+{
+    const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+    return isatty(fd) && (no_color == NULL || no_color[0] == '\0') && (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }
 
 void cli_print_json(const json_t *value)

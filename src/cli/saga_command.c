@@ -221,31 +221,6 @@ out:
 
 /* --- start --- */
 
-static enum baton_err read_input(const char *given, char **ret_text, size_t *ret_len, struct baton_error *err)
-{
-    json_t *input = NULL;
-    struct baton_error why = {0};
-    enum baton_err rc = BATON_OK;
-
-    if (given != NULL && (given[0] == '@' || strcmp(given, "-") == 0)) {
-        rc = file_read(given[0] == '@' ? given + 1 : given, JSON_BYTES_MAX, ret_text, ret_len, err);
-        if (rc != BATON_OK)
-            return rc;
-    } else {
-        *ret_text = strdup(given != NULL ? given : "{}");
-        if (*ret_text == NULL)
-            return baton_fail(err, BATON_E_NOMEM, "out of memory");
-        *ret_len = strlen(*ret_text);
-    }
-    rc = json_parse(*ret_text, *ret_len, &json_default_limits, &input, &why);
-    if (rc != BATON_OK)
-        rc = baton_fail(err, rc, "--input: %s", why.text);
-    else if (!json_is_object(input))
-        rc = baton_fail(err, BATON_E_INVALID, "--input must be a JSON object");
-    json_decref(input);
-    return rc;
-}
-
 static const struct bus_input *start_topic(const struct config_topics *topics, const char *type)
 {
     const struct bus_input *open = NULL;
@@ -385,7 +360,7 @@ int command_start(struct cli *cli)
         rc = random_id(made, &err);
     id = id != NULL ? id : made;
     if (rc == BATON_OK)
-        rc = read_input(given, &input, &input_len, &err);
+        rc = input_read(given, &input, &input_len, NULL, &err);
     if (rc == BATON_OK && seconds >= 0)
         rc = waiting_begin(cli, id, &waiting, &err);
     if (rc == BATON_OK)

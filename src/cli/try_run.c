@@ -1,0 +1,346 @@
+/*
+ * try_run.c -- the core's loop without a world: answers and timers in order of simulated time, each through saga_apply, until nothing is left.
+ *
+ * Owns:     simulated time; the report's rows, made of the saga's history and of the effects of each event.
+ * Never:    a rule of a saga: those are saga_apply's.
+ * Tests:    tests/cli/test_try.py
+ */
+#include "try.h"
+#include <baton/apply.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define START_MS INT64_C(1767225600000) /* 2026-01-01T00:00:00Z: any time would do, but always the same */
+
+/* An answer under way. */
+struct arrival {
+    int64_t at_ms;
+    int step;
+    enum saga_action action;
+    int attempt;
+    struct try_answer answer;
+};
+
+struct running {
+    const struct try_run *run;
+    struct saga *saga;
+    struct effects effects;
+    struct arrival *arrivals; /* in the order of their commands */
+    size_t arrivals_len, arrivals_cap;
+    int64_t now_ms;
+    json_t *timeline;
+    bool failed; /* memory ran out */
+};
+
+/* --- rows --- */
+
+static const char *step_name(const struct running *running, int step)
+{
+    return running->run->definition->steps[step].name;
+}
+
+static const char *action_name(enum saga_action action)
+{
+    return action == ACTION_EXECUTE ? "execute" : "compensate";
+}
+
+/* A row at this time, at the end of the timeline; borrowed. */
+static json_t *add_row(struct running *running, const char *what)
+{
+    json_t *row = json_pack("{s:I, s:s}", "afterMs", (json_int_t)(running->now_ms - START_MS), "what", what);
+
+    if (json_array_append_new(running->timeline, row) != 0)
+        running->failed = true;
+    return row;
+}
+
+static void set(struct running *running, json_t *row, const char *key, json_t *value)
+{
+    if (json_object_set_new(row, key, value) != 0)
+        running->failed = true;
+}
+
+static void set_if(struct running *running, json_t *row, const char *key, json_t *value)
+{
+    if (value != NULL)
+        set(running, row, key, json_incref(value));
+}
+
+static void set_step(struct running *running, json_t *row, int step, enum saga_action action, int attempt)
+{
+    set(running, row, "step", json_string(step_name(running, step)));
+    set(running, row, "action", json_string(action_name(action)));
+    set(running, row, "attempt", json_integer(attempt));
+}
+
+static void add_command(struct running *running, const struct effect *effect)
+{
+    json_t *row = add_row(running, "sent");
+
+    set_step(running, row, effect->step, effect->action, effect->attempt);
+    set(running, row, "service", json_string(effect->service));
+    set(running, row, "command", json_string(effect->command));
+    set_if(running, row, "input", effect->input);
+    set(running, row, "dueMs", json_integer(effect->expires_at_ms - START_MS));
+}
+
+static const struct effect *next_command(const struct running *running, size_t *at)
+{
+    for (; *at < running->effects.len; (*at)++) {
+        if (running->effects.items[*at].kind == EFFECT_COMMAND)
+            return &running->effects.items[(*at)++];
+    }
+    return NULL;
+}
+
+static void add_history(struct running *running, const struct saga_history *entry)
+{
+    const struct saga *saga = running->saga;
+    json_t *row = add_row(running, history_kind_name(entry->kind));
+
+    if (entry->step >= 0)
+        set(running, row, "step", json_string(step_name(running, entry->step)));
+    if (entry->attempt > 0)
+        set(running, row, "attempt", json_integer(entry->attempt));
+    if (entry->kind == HISTORY_COMPENSATING)
+        set_if(running, row, "error", saga->error);
+    if (entry->kind == HISTORY_PARKED && saga->parked != NULL)
+        set(running, row, "reason", json_string(saga->parked));
+    if (entry->kind == HISTORY_ENDED) {
+        set(running, row, "status", json_string(saga_status_name(saga->status)));
+        set_if(running, row, "output", saga->output);
+        set_if(running, row, "error", saga->error);
+    }
+}
+
+/* What became of an answer is told in its own row. */
+static bool settles_answer(enum history_kind kind)
+{
+    switch (kind) {
+    case HISTORY_DONE:
+    case HISTORY_REFUSED:
+    case HISTORY_TRANSIENT:
+    case HISTORY_UNDONE:
+    case HISTORY_UNDO_REFUSED:
+    case HISTORY_DUPLICATE:
+    case HISTORY_LATE:
+    case HISTORY_PENDING: return true;
+    case HISTORY_STARTED:
+    case HISTORY_SENT:
+    case HISTORY_TIMEOUT:
+    case HISTORY_EXHAUSTED:
+    case HISTORY_SKIPPED:
+    case HISTORY_COMPENSATING:
+    case HISTORY_UNDO_SENT:
+    case HISTORY_UNDO_TIMEOUT:
+    case HISTORY_PARKED:
+    case HISTORY_RESUMED:
+    case HISTORY_DEADLINE:
+    case HISTORY_ENDED:
+    case HISTORY_DUPLICATE_START:
+    case HISTORY_KIND_COUNT: return false;
+    }
+    return false;
+}
+
+static void add_waiting(struct running *running)
+{
+    for (size_t i = 0; i < running->saga->steps_len; i++) {
+        const struct saga_step *step = &running->saga->steps[i];
+        bool forward = step->status == STEP_RETRYING;
+
+        if (step->changed && step->due_at_ms > 0 && (forward || step->status == STEP_COMPENSATION_RETRYING)) {
+            json_t *row = add_row(running, "waiting");
+
+            set_step(running, row, step->index, forward ? ACTION_EXECUTE : ACTION_COMPENSATE,
+                     (forward ? step->attempts : step->compensations) + 1);
+            set(running, row, "dueMs", json_integer(step->due_at_ms - START_MS));
+        }
+    }
+}
+
+/* What the last event made of the saga, in the order in which it happened. answer: the row of the answer that was the event, or NULL. */
+static void note(struct running *running, json_t *answer)
+{
+    const struct saga *saga = running->saga;
+    const struct effect *command = NULL;
+    size_t fresh = saga->history_new < saga->history_len ? saga->history_new : saga->history_len, at = 0;
+
+    for (size_t i = saga->history_len - fresh; i < saga->history_len; i++) {
+        const struct saga_history *entry = &saga->history[i];
+
+        if (entry->kind == HISTORY_STARTED)
+            continue;
+        if (answer != NULL && settles_answer(entry->kind)) {
+            set(running, answer, "taken", json_string(history_kind_name(entry->kind)));
+            answer = NULL;
+        } else if (entry->kind == HISTORY_SENT || entry->kind == HISTORY_UNDO_SENT) {
+            command = next_command(running, &at);
+            if (command != NULL)
+                add_command(running, command);
+        } else {
+            add_history(running, entry);
+        }
+    }
+    while ((command = next_command(running, &at)) != NULL) /* the history holds the newest entries only */
+        add_command(running, command);
+    if (answer != NULL)
+        set(running, answer, "taken", json_string(disposition_name(running->effects.disposition)));
+    add_waiting(running);
+}
+
+/* --- the world --- */
+
+static void expect(struct running *running, int step, enum saga_action action, int attempt)
+{
+    struct try_answer answer = replies_next(running->run->replies, step, action);
+
+    if (answer.silent)
+        return;
+    if (running->arrivals_len == running->arrivals_cap) {
+        size_t cap = running->arrivals_cap == 0 ? 16 : running->arrivals_cap * 2;
+        struct arrival *arrivals = realloc(running->arrivals, cap * sizeof *arrivals);
+
+        if (arrivals == NULL) {
+            running->failed = true;
+            return;
+        }
+        running->arrivals = arrivals;
+        running->arrivals_cap = cap;
+    }
+    running->arrivals[running->arrivals_len++] = (struct arrival){.at_ms = running->now_ms + answer.after_ms, .step = step, .action = action,
+                                                                  .attempt = attempt, .answer = answer};
+}
+
+/* The event has been applied: tell it, and let the participants have their commands. */
+static void applied(struct running *running, enum baton_err rc, json_t *answer)
+{
+    if (rc != BATON_OK) {
+        running->failed = true;
+        return;
+    }
+    if (running->effects.disposition == IGNORED_EARLY)
+        return;
+    note(running, answer);
+    for (size_t i = 0; i < running->effects.len; i++) {
+        const struct effect *effect = &running->effects.items[i];
+
+        if (effect->kind == EFFECT_COMMAND)
+            expect(running, effect->step, effect->action, effect->attempt);
+    }
+}
+
+static void deliver(struct running *running, size_t at)
+{
+    const struct arrival arrival = running->arrivals[at];
+    const struct try_answer *answer = &arrival.answer;
+    static const char *const outcomes[] = {NULL, "success", "failure", "retry", "pending"};
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = arrival.at_ms, .step = arrival.step, .action = arrival.action,
+                               .attempt = arrival.attempt, .outcome = answer->outcome, .retry_after_ms = answer->retry_after_ms,
+                               .body = answer->body, .headers = answer->headers};
+    json_t *row = NULL;
+
+    memmove(&running->arrivals[at], &running->arrivals[at + 1], (running->arrivals_len - at - 1) * sizeof *running->arrivals);
+    running->arrivals_len--;
+    running->now_ms = arrival.at_ms;
+    row = add_row(running, "answer");
+    set_step(running, row, arrival.step, arrival.action, arrival.attempt);
+    if (outcomes[answer->outcome] != NULL)
+        set(running, row, "outcome", json_string(outcomes[answer->outcome]));
+    set_if(running, row, "body", answer->body);
+    applied(running, saga_apply(&running->saga, &event, &running->effects), row);
+    if (answer->outcome == REPLY_PENDING) /* the work goes on: its outcome is still to come */
+        expect(running, arrival.step, arrival.action, arrival.attempt);
+}
+
+/* The first answer, by time and then by command; arrivals_len = none. */
+static size_t first_arrival(const struct running *running)
+{
+    size_t first = running->arrivals_len;
+
+    for (size_t i = 0; i < running->arrivals_len; i++) {
+        if (first == running->arrivals_len || running->arrivals[i].at_ms < running->arrivals[first].at_ms)
+            first = i;
+    }
+    return first;
+}
+
+/* False if nothing is left to happen. */
+static bool happens(struct running *running)
+{
+    size_t first = first_arrival(running);
+    int64_t due = running->saga->due_at_ms;
+    struct saga_event timer = {.kind = EVENT_TIMER, .at_ms = due};
+
+    if (first < running->arrivals_len && (due == 0 || running->arrivals[first].at_ms <= due)) {
+        deliver(running, first);
+        return true;
+    }
+    if (due == 0)
+        return false;
+    running->now_ms = due;
+    applied(running, saga_apply(&running->saga, &timer, &running->effects), NULL);
+    return true;
+}
+
+static void begin(struct running *running)
+{
+    const struct try_run *run = running->run;
+    struct saga_event event = {.kind = EVENT_START, .at_ms = START_MS, .saga_id = run->id, .input = run->input};
+    json_t *row = add_row(running, "started");
+
+    set_if(running, row, "input", run->input);
+    applied(running, saga_start(run->definition, &event, &running->saga, &running->effects), NULL);
+}
+
+static json_t *report(struct running *running)
+{
+    const struct saga *saga = running->saga;
+    const struct definition *definition = running->run->definition;
+    json_t *doc = json_pack("{s:s, s:s, s:I, s:s, s:I}", "id", saga->id, "definition", definition->name, "version",
+                            (json_int_t)definition->version, "status", saga_status_name(saga->status), "afterMs",
+                            (json_int_t)((saga->ended_at_ms > 0 ? saga->ended_at_ms : saga->updated_at_ms) - START_MS));
+    json_t *steps = json_object();
+
+    set_if(running, doc, "output", saga->output);
+    set_if(running, doc, "error", saga->error);
+    if (saga->parked != NULL)
+        set(running, doc, "parked", json_string(saga->parked));
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        const struct saga_step *step = &saga->steps[i];
+        json_t *row = json_pack("{s:s, s:i, s:i}", "status", step_status_name(step->status), "attempts", step->attempts, "compensations",
+                                step->compensations);
+
+        set_if(running, row, "output", step->output);
+        set_if(running, row, "error", step->error);
+        set(running, steps, step_name(running, step->index), row);
+    }
+    set(running, doc, "steps", steps);
+    set(running, doc, "timeline", json_incref(running->timeline));
+    return doc;
+}
+
+enum baton_err try_run(const struct try_run *run, json_t **ret_report, enum saga_status *ret_status, struct baton_error *err)
+{
+    struct running running = {.run = run, .now_ms = START_MS, .timeline = json_array()};
+    enum baton_err rc = BATON_OK;
+    int events = 1;
+
+    begin(&running);
+    while (!running.failed && events < TRY_EVENTS_MAX && happens(&running))
+        events++;
+    if (running.saga != NULL && !running.failed) {
+        *ret_report = report(&running);
+        *ret_status = running.saga->status;
+    }
+    if (running.failed)
+        rc = baton_fail(err, BATON_E_NOMEM, "out of memory");
+    else if (events == TRY_EVENTS_MAX)
+        rc = baton_fail(err, BATON_E_FATAL, "saga %s is not at its end after %d events: it is %s", run->id, TRY_EVENTS_MAX,
+                        saga_status_name(running.saga->status));
+    saga_free(running.saga);
+    effects_free(&running.effects);
+    free(running.arrivals);
+    json_decref(running.timeline);
+    return rc;
+}
