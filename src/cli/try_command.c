@@ -47,8 +47,8 @@ static int read_options(struct cli *cli, struct trial *trial)
     if (seed == NULL && trial->random) {
         uint32_t drawn = 0;
 
-        (void)getrandom(&drawn, sizeof drawn, 0);
-        trial->seed = drawn;
+        if (getrandom(&drawn, sizeof drawn, 0) == (ssize_t)sizeof drawn)
+            trial->seed = drawn;
     }
     return EXIT_OK;
 }

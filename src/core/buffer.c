@@ -47,34 +47,22 @@ bool buffer_reserve(struct buffer *buffer, size_t more)
     return true;
 }
 
-void buffer_append(struct buffer *buffer, const void *bytes, size_t len)
-{
-    if (len == 0 || !buffer_reserve(buffer, len))
-        return;
-    memcpy(buffer->data + buffer->len, bytes, len);
-    buffer->len += len;
-}
-
-void buffer_text(struct buffer *buffer, const char *text)
-{
-    buffer_append(buffer, text, strlen(text));
-}
-
-void buffer_char(struct buffer *buffer, char c)
-{
-    buffer_append(buffer, &c, 1);
-}
-
+/* Two digits a division. */
 void buffer_int(struct buffer *buffer, int64_t value)
 {
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
+                                "4950515253545556575859606162636465666768697071727374757677787980818283848586878889909192939495969798"
+                                "99";
     char digits[24];
     size_t at = sizeof digits;
     uint64_t rest = value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value;
 
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
+    for (; rest >= 10; rest /= 100) {
+        digits[--at] = pairs[2 * (rest % 100) + 1];
+        digits[--at] = pairs[2 * (rest % 100)];
+    }
+    if (rest > 0 || at == sizeof digits)
+        digits[--at] = (char)('0' + rest);
     if (value < 0)
         digits[--at] = '-';
     buffer_append(buffer, digits + at, sizeof digits - at);

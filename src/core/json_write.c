@@ -26,14 +26,33 @@ static void write_escape(struct buffer *out, unsigned char c)
     }
 }
 
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Eight bytes at once: is one of them below 0x20, a quote or a backslash? (Warren, "Hacker's Delight", 6-1.) */
+static bool any_to_escape(const char *text)
+{
+    uint64_t word = 0, quote = 0, backslash = 0;
+
+    memcpy(&word, text, sizeof word);
+    quote = word ^ EACH_BYTE('"');
+    backslash = word ^ EACH_BYTE('\\');
+    return (((word - EACH_BYTE(0x20)) & ~word) | ((quote - EACH_BYTE(1)) & ~quote) | ((backslash - EACH_BYTE(1)) & ~backslash)) &
+           EACH_BYTE(0x80);
+}
+
 void json_write_string(struct buffer *out, const char *text, size_t len)
 {
     size_t from = 0;
 
     buffer_char(out, '"');
     for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
+        unsigned char c = 0;
 
+        while (len - i >= 8 && !any_to_escape(text + i))
+            i += 8;
+        if (i == len)
+            break;
+        c = (unsigned char)text[i];
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;
         buffer_append(out, text + from, i - from);

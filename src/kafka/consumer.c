@@ -208,7 +208,7 @@ enum baton_err consumer_open(struct consumer *consumer, const struct kafka_bus_o
 {
     static const struct setting defaults[] = {
         {"session.timeout.ms", "6000"},         {"heartbeat.interval.ms", "1500"}, {"fetch.wait.max.ms", "10"},
-        {"queued.max.messages.kbytes", "4096"}, {"queued.min.messages", "2000"}, {"fetch.error.backoff.ms", "50"},  {"fetch.max.bytes", "2097152"},
+        {"queued.max.messages.kbytes", "8192"}, {"queued.min.messages", "20000"}, {"fetch.error.backoff.ms", "50"},  {"fetch.max.bytes", "2097152"},
         {"socket.timeout.ms", "10000"},         {"reconnect.backoff.max.ms", "1000"}, {NULL, NULL}};
     const struct setting fixed[] = {{"group.id", options->group_id},
                                     {"enable.auto.commit", "false"},

@@ -240,10 +240,15 @@ void redis_command_text(struct redis_connection *connection, const char *text)
 
 void redis_command_int(struct redis_connection *connection, int64_t value)
 {
-    char digits[24];
+    redis_command_arg(connection, "", 0);
+    buffer_int(&connection->arena, value);
+    redis_command_grown(connection);
+}
 
-    (void)snprintf(digits, sizeof digits, "%" PRId64, value);
-    redis_command_text(connection, digits);
+void redis_command_grown(struct redis_connection *connection)
+{
+    if (connection->argc > 0)
+        connection->lens[connection->argc - 1] = connection->arena.len - connection->starts[connection->argc - 1];
 }
 
 void redis_key(char out[REDIS_KEY_PREFIX_MAX + 32], const struct redis_connection *connection, int32_t partition, const char *rest)
@@ -258,8 +263,7 @@ void redis_command_key(struct redis_connection *connection, int32_t partition, c
     redis_key(head, connection, partition, "");
     redis_command_text(connection, head);
     buffer_text(&connection->arena, rest);
-    if (connection->argc > 0)
-        connection->lens[connection->argc - 1] += strlen(rest);
+    redis_command_grown(connection);
 }
 
 void redis_command_begin(struct redis_connection *connection, const char *name)

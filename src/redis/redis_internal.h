@@ -66,6 +66,7 @@ void redis_command_script(struct redis_connection *connection, enum redis_script
 void redis_command_arg(struct redis_connection *connection, const void *bytes, size_t len);
 void redis_command_text(struct redis_connection *connection, const char *text);
 void redis_command_int(struct redis_connection *connection, int64_t value);
+void redis_command_grown(struct redis_connection *connection); /* what was appended to the arena since belongs to the last argument */
 /** `<prefix>:{<partition>}:<rest>` */
 void redis_command_key(struct redis_connection *connection, int32_t partition, const char *rest);
 void redis_command_end(struct redis_connection *connection);

@@ -46,24 +46,33 @@ const char *redis_generation(const struct redis_connection *connection, int32_t 
 
 void redis_command_item(struct redis_connection *connection, int32_t partition, const struct view_item *item)
 {
-    char head[DEFINITION_NAME_MAX + 128], index[DEFINITION_NAME_MAX + 32];
-    int head_len = snprintf(head, sizeof head, "%s %lld %s %lld %lld %s\n", redis_generation(connection, partition),
-                            (long long)item->seq, saga_status_name(item->status), (long long)item->due_ms,
-                            (long long)item->updated_ms, item->type);
+    struct buffer *arena = &connection->arena;
 
     redis_command_text(connection, item->id);
     redis_command_int(connection, item->seq);
     redis_command_int(connection, item->due_ms);
     redis_command_int(connection, item->updated_ms);
-    (void)snprintf(index, sizeof index, "%s:%s", item->type, saga_status_name(item->status));
-    redis_command_text(connection, index);
-    if (item->state == NULL) {
-        redis_command_text(connection, "");
+    redis_command_text(connection, item->type);
+    buffer_char(arena, ':');
+    buffer_text(arena, saga_status_name(item->status));
+    redis_command_grown(connection);
+    redis_command_arg(connection, "", 0);
+    if (item->state == NULL)
         return;
-    }
-    redis_command_arg(connection, head, (size_t)head_len);
-    buffer_append(&connection->arena, item->state, item->state_len);
-    connection->lens[connection->argc - 1] += item->state_len;
+    buffer_text(arena, redis_generation(connection, partition));
+    buffer_char(arena, ' ');
+    buffer_int(arena, item->seq);
+    buffer_char(arena, ' ');
+    buffer_text(arena, saga_status_name(item->status));
+    buffer_char(arena, ' ');
+    buffer_int(arena, item->due_ms);
+    buffer_char(arena, ' ');
+    buffer_int(arena, item->updated_ms);
+    buffer_char(arena, ' ');
+    buffer_text(arena, item->type);
+    buffer_char(arena, '\n');
+    buffer_append(arena, item->state, item->state_len);
+    redis_command_grown(connection);
 }
 
 enum baton_err redis_meta_read(struct redis_connection *connection, int32_t partition, struct view_meta *ret_meta,
