@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #define DEFINITION_NAME_MAX 64    /* [a-z0-9][a-z0-9-]{0,63} */
-#define DEFINITION_STEPS_MAX 256  /* steps of one definition */
+#define DEFINITION_STEPS_MAX 256  /* steps of one definition, groups and what is in them counted */
+#define DEFINITION_DEPTH_MAX 8    /* groups within groups */
+#define DEFINITION_CASES_MAX 32   /* of one switch, its default not counted */
 #define DEFINITION_STEP_NAME_MAX 64 /* [A-Za-z][A-Za-z0-9_-]{0,63}: readable as steps.<name> */
 #define DEFINITION_BYTES_MAX (256 * 1024)
 #define RETRY_ATTEMPTS_MAX 1000   /* or "unlimited" */
@@ -43,9 +45,23 @@ struct definition_compensation {
     int64_t timeout_ms; /* of one attempt */
 };
 
+enum step_kind {
+    STEP_COMMAND,
+    STEP_SEQUENCE, /* a group: its steps, one after the other */
+    STEP_SWITCH,   /* a group: the steps of the first case that is true, or of the default */
+};
+
+/* A node of the tree. All of them stand in one array in pre-order: a group, then what is in it. The groups' members first. */
 struct definition_step {
     char *name;
-    char *service;
+    enum step_kind kind;
+    int parent;   /* the group it stands in; -1 = the definition itself */
+    int branch;   /* which of that group's lists: 0.. a switch's cases, then its default */
+    int position; /* in that list */
+    int after;    /* index after the last of what is in it */
+    struct expr **cases; /* STEP_SWITCH: the conditions, in order; NULL else */
+    int cases_len;
+    char *service; /* from here on STEP_COMMAND only, but for `when` */
     char *command;
     struct template *input;  /* NULL = {} */
     struct template *output; /* NULL = the reply's body; `body` and `headers` in scope */
@@ -106,6 +122,13 @@ void definition_free(struct definition *definition); /* NULL is fine */
 
 /** Index of the step, or -1. O(steps) with a small constant. */
 int definition_step_index(const struct definition *definition, const char *name, size_t len);
+
+/** The first step of a group's list (-1, 0: the definition's own), or -1 if the group has no such list. */
+int definition_first(const struct definition *definition, int group, int branch);
+/** The step after this one in the same list; -1 = it is the last. */
+int definition_follower(const struct definition *definition, int index);
+/** Is the step in this group, or the group itself? Every step is in the definition, group -1. */
+bool definition_contains(const struct definition *definition, int group, int index);
 
 /** "250ms", "30s", "5m", "24h", "7d" to ms; false if it is not a duration, or over 3650d. */
 bool duration_parse(const char *text, int64_t *ret_ms);

@@ -28,12 +28,12 @@ bool saga_status_parse(const char *text, enum saga_status *ret_status);
 bool saga_status_ended(enum saga_status status); /* completed, compensated, cancelled, terminated */
 
 enum step_status {
-    STEP_RUNNING,      /* an execute command is outstanding until due_at */
+    STEP_RUNNING,      /* an execute command is outstanding until due_at; of a group: a step in it is under way */
     STEP_RETRYING,     /* the next execute attempt is sent at due_at */
     STEP_DONE,
     STEP_FAILED,       /* refused, or exhausted by transient failures that were all answered: nothing happened there */
     STEP_UNKNOWN,      /* given up with an attempt unanswered: the participant may have acted */
-    STEP_SKIPPED,      /* its `when` was false */
+    STEP_SKIPPED,      /* its `when` was false, or no case of it was true */
     STEP_COMPENSATING, /* a compensate command is outstanding until due_at */
     STEP_COMPENSATION_RETRYING,
     STEP_COMPENSATED,
@@ -45,10 +45,11 @@ bool step_status_parse(const char *text, enum step_status *ret_status);
 
 enum saga_action { ACTION_EXECUTE, ACTION_COMPENSATE };
 
-/* One step that has been reached, in order of first touch. */
+/* One step or group that has been reached, in order of first touch. What was decided about it is written here, never decided again. */
 struct saga_step {
     int index;             /* in definition->steps; its name is there */
     enum step_status status;
+    int chosen;            /* of a switch: the case it took, 1..; one more than its cases = the default; 0 = none */
     int attempts;          /* execute commands sent */
     int compensations;     /* compensate commands sent */
     bool unanswered;       /* some execute attempt timed out with no answer to any attempt since */

@@ -276,25 +276,38 @@ static void services_add(struct services *services, const char *service)
     services->len += services->topics[services->len] != NULL;
 }
 
+/* The services of a list of steps and of the groups in it. */
+static void visit_steps(struct services *services, const json_t *list)
+{
+    const json_t *step = NULL, *item = NULL;
+    size_t i = 0, k = 0;
+
+    json_array_foreach(list, i, step) {
+        const char *service = json_string_value(json_object_get(step, "service"));
+        const char *undo = json_string_value(json_object_get(json_object_get(step, "compensation"), "service"));
+
+        if (service != NULL)
+            services_add(services, service);
+        if (undo != NULL)
+            services_add(services, undo);
+        visit_steps(services, json_object_get(step, "sequence"));
+        json_array_foreach(json_object_get(step, "switch"), k, item) {
+            visit_steps(services, json_object_get(item, "steps"));
+        }
+        visit_steps(services, json_object_get(step, "default"));
+    }
+}
+
 static void visit_definition(void *context, const char *name, int64_t version, const char *hash, const char *text)
 {
-    json_t *doc = NULL, *step = NULL;
-    size_t i = 0;
+    json_t *doc = NULL;
 
     (void)name;
     (void)version;
     (void)hash;
     if (json_parse(text, strlen(text), &json_default_limits, &doc, NULL) != BATON_OK)
         return;
-    json_array_foreach(json_object_get(doc, "steps"), i, step) {
-        const char *service = json_string_value(json_object_get(step, "service"));
-        const char *undo = json_string_value(json_object_get(json_object_get(step, "compensation"), "service"));
-
-        if (service != NULL)
-            services_add(context, service);
-        if (undo != NULL)
-            services_add(context, undo);
-    }
+    visit_steps(context, json_object_get(doc, "steps"));
     json_decref(doc);
 }
 

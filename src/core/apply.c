@@ -116,6 +116,11 @@ void apply_resume(struct apply *apply)
     (void)apply_effect(apply, EFFECT_RESUMED);
 }
 
+bool apply_is_group(const struct apply *apply, const struct saga_step *step)
+{
+    return apply->definition->steps[step->index].kind != STEP_COMMAND;
+}
+
 const char *apply_step_name(const struct apply *apply, const struct saga_step *step)
 {
     return apply->definition->steps[step->index].name;
@@ -269,10 +274,12 @@ static void on_reply(struct apply *apply, const struct saga_event *event)
     reply_meaning_clear(&meaning);
 }
 
-static struct saga_step *outstanding(const struct saga *saga)
+static struct saga_step *outstanding(const struct apply *apply)
 {
+    struct saga *saga = apply->next;
+
     for (size_t i = 0; i < saga->steps_len; i++) {
-        if (saga->steps[i].status == STEP_RUNNING || saga->steps[i].status == STEP_RETRYING)
+        if ((saga->steps[i].status == STEP_RUNNING || saga->steps[i].status == STEP_RETRYING) && !apply_is_group(apply, &saga->steps[i]))
             return &saga->steps[i];
     }
     return NULL;
@@ -282,7 +289,7 @@ static struct saga_step *outstanding(const struct saga *saga)
 static void on_deadline(struct apply *apply)
 {
     struct saga *saga = apply->next;
-    struct saga_step *step = outstanding(saga);
+    struct saga_step *step = outstanding(apply);
     const struct definition_step *definition = step == NULL ? NULL : &apply->definition->steps[step->index];
 
     saga->deadline_at_ms = 0;
@@ -366,11 +373,12 @@ const char *saga_broken_rule(const struct saga *saga)
 
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
-        bool sent = step->status == STEP_RUNNING || step->status == STEP_RETRYING || step->status == STEP_COMPENSATING ||
-                    step->status == STEP_COMPENSATION_RETRYING;
+        bool group = saga->definition->steps[step->index].kind != STEP_COMMAND;
+        bool sent = !group && (step->status == STEP_RUNNING || step->status == STEP_RETRYING || step->status == STEP_COMPENSATING ||
+                               step->status == STEP_COMPENSATION_RETRYING);
 
         if (step->due_at_ms != 0 && !sent)
-            return "a settled step has a due time";
+            return "a settled step or a group has a due time";
         if (sent && step->due_at_ms == 0 && saga->status != SAGA_PARKED)
             return "a command is outstanding without a due time";
         waiting += step->due_at_ms != 0;
@@ -434,7 +442,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
     saga->reply_to.topic = copy(&apply, event->reply_topic);
     saga->reply_to.correlation = copy(&apply, event->reply_correlation);
     apply_history(&apply, HISTORY_STARTED, -1, 0);
-    forward_advance(&apply);
+    forward_from(&apply, 0);
     return finish(&apply, ret_saga);
 }
 

@@ -27,6 +27,7 @@ struct expr_scope apply_scope(const struct apply *apply);
 /** Evaluate a template; NULL template gives {}. An expression that fails: *ret_error is set (owned) and false returned. */
 bool apply_template(struct apply *apply, const struct template *template, json_t **ret_value, json_t **ret_error);
 void apply_set(struct apply *apply, json_t **slot, json_t *value); /* takes value over; NULL value notes the failure */
+bool apply_is_group(const struct apply *apply, const struct saga_step *step);
 const char *apply_step_name(const struct apply *apply, const struct saga_step *step);
 /** May attempt `attempts`+1 be made after code? */
 bool apply_retry_allowed(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int attempts,
@@ -40,7 +41,7 @@ const char *error_message(const json_t *error);
 int apply_next_order(const struct apply *apply);
 
 /* forward.c */
-void forward_advance(struct apply *apply);
+void forward_from(struct apply *apply, int index); /* enter this step, and whatever follows without waiting */
 void forward_reply(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning);
 void forward_due(struct apply *apply, struct saga_step *step);
 bool forward_past_pivot(const struct apply *apply);

@@ -13,6 +13,20 @@ static const struct definition_compensation *compensation_of(const struct apply 
     return apply->definition->steps[step->index].compensation;
 }
 
+/* The groups under way end with the step that failed in them. */
+static void fail_groups(struct apply *apply)
+{
+    for (size_t i = 0; i < apply->next->steps_len; i++) {
+        struct saga_step *step = &apply->next->steps[i];
+
+        if (!apply_is_group(apply, step) || step->status != STEP_RUNNING)
+            continue;
+        step->status = STEP_FAILED;
+        step->settled_at_ms = apply->at;
+        step->changed = true;
+    }
+}
+
 void compensate_begin(struct apply *apply, int step, const char *code, const char *message)
 {
     struct saga *saga = apply->next;
@@ -20,6 +34,7 @@ void compensate_begin(struct apply *apply, int step, const char *code, const cha
     saga->status = SAGA_COMPENSATING;
     saga->turned_back = true;
     saga->deadline_at_ms = 0;
+    fail_groups(apply);
     if (saga->error == NULL) {
         apply_set(apply, &saga->error,
                   step < 0 ? json_pack("{s:n, s:s, s:s}", "step", "code", code, "message", message)

@@ -262,28 +262,14 @@ static struct definition_compensation *compensation_of(struct checking *checking
     return compensation;
 }
 
-static void step_of(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition_step *step)
+static void command_step_of(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition_step *step)
 {
-    static const char *const names[] = {"name",  "description", "service",      "command", "input", "output", "when",
-                                        "timeout", "retry",     "compensation", "pivot",   "reply", NULL};
-    const char *name = NULL;
     json_t *pivot = NULL;
 
-    step->timeout_ms = defaults->timeout_ms;
-    step->retry = inherit(checking, &defaults->retry);
-    if (!read_members(checking, doc, names))
-        return;
-    name = read_text(checking, doc, "name", true);
-    if (name != NULL && !step_name_valid(name))
-        WRONG(checking, "name", "a letter and then up to %d letters, digits, '_' or '-' expected", DEFINITION_STEP_NAME_MAX - 1);
-    else if (name != NULL)
-        step->name = read_copy(checking, name);
-    (void)read_text(checking, doc, "description", false);
     step->service = service_of(checking, doc, true);
     step->command = command_of(checking, doc);
     step->input = read_template(checking, doc, "input");
     step->output = read_template(checking, doc, "output");
-    step->when = read_expr(checking, doc, "when");
     read_duration(checking, doc, "timeout", &step->timeout_ms);
     retry_of(checking, doc, &step->retry);
     step->compensation = compensation_of(checking, doc, step->service, defaults);
@@ -294,42 +280,199 @@ static void step_of(struct checking *checking, const json_t *doc, const struct d
     step->pivot = json_is_true(pivot);
 }
 
-static void steps_of(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition *definition)
-{
-    const json_t *steps = json_object_get(doc, "steps");
-    size_t n = json_array_size(steps), len = 0;
+/* --- the tree --- */
 
-    if (steps == NULL) {
-        finding_add(checking, FINDING_ERROR, "\"steps\" is missing");
+/* What a step is, is said by one of these members; none of them: a command. */
+static const struct kind {
+    const char *member;
+    enum step_kind kind;
+    const char *const *names;
+} kinds[] = {
+    {"sequence", STEP_SEQUENCE, (const char *const[]){"name", "description", "when", "sequence", NULL}},
+    {"switch", STEP_SWITCH, (const char *const[]){"name", "description", "when", "switch", "default", NULL}},
+    {NULL, STEP_COMMAND,
+     (const char *const[]){"name", "description", "service", "command", "input", "output", "when", "timeout", "retry", "compensation",
+                           "pivot", "reply", NULL}},
+};
+
+static const struct kind *kind_of(const json_t *doc)
+{
+    const struct kind *kind = kinds;
+
+    while (kind->member != NULL && json_object_get(doc, kind->member) == NULL)
+        kind++;
+    return kind;
+}
+
+/* Where the steps of a list stand in the tree. */
+struct branch {
+    int parent, branch;
+    int depth; /* groups around it */
+};
+
+/* A definition under construction: the array grows, so steps are known by their index. */
+struct growing {
+    struct checking *checking;
+    const struct defaults *defaults;
+    struct definition *definition;
+    size_t cap;
+    bool full; /* more steps than a definition may have: said once */
+};
+
+static void list_of(struct growing *growing, const json_t *doc, const char *key, struct branch at);
+
+/* Room for one more, or -1. */
+static int add_step(struct growing *growing, struct branch at, size_t position)
+{
+    struct definition *definition = growing->definition;
+
+    if (definition->steps_len == DEFINITION_STEPS_MAX) {
+        if (!growing->full)
+            finding_add(growing->checking, FINDING_ERROR, "at most %d steps expected in all", DEFINITION_STEPS_MAX);
+        growing->full = true;
+        return -1;
+    }
+    if (definition->steps_len == growing->cap) {
+        size_t cap = growing->cap == 0 ? 8 : growing->cap * 2;
+        struct definition_step *steps = realloc(definition->steps, cap * sizeof *steps);
+
+        if (steps == NULL) {
+            growing->checking->no_memory = true;
+            return -1;
+        }
+        definition->steps = steps;
+        growing->cap = cap;
+    }
+    definition->steps[definition->steps_len] = (struct definition_step){
+        .parent = at.parent, .branch = at.branch, .position = (int)position, .timeout_ms = growing->defaults->timeout_ms,
+        .retry = inherit(growing->checking, &growing->defaults->retry)};
+    return (int)definition->steps_len++;
+}
+
+static void name_of(struct growing *growing, const json_t *doc, int index)
+{
+    struct checking *checking = growing->checking;
+    struct definition_step *steps = growing->definition->steps;
+    const char *name = read_text(checking, doc, "name", true);
+
+    if (name != NULL && !step_name_valid(name))
+        WRONG(checking, "name", "a letter and then up to %d letters, digits, '_' or '-' expected", DEFINITION_STEP_NAME_MAX - 1);
+    else if (name != NULL)
+        steps[index].name = read_copy(checking, name);
+    for (int i = 0; i < index && steps[index].name != NULL; i++) {
+        if (steps[i].name != NULL && strcmp(steps[i].name, name) == 0)
+            WRONG(checking, "name", "\"%s\" is the name of step %d too", name, i + 1);
+    }
+}
+
+static void pivot_of(struct growing *growing, int index)
+{
+    struct definition *definition = growing->definition;
+
+    if (!definition->steps[index].pivot)
+        return;
+    if (definition->pivot >= 0)
+        WRONG(growing->checking, "pivot", "step %d is the pivot already: there is one point of no return", definition->pivot + 1);
+    else
+        definition->pivot = index;
+}
+
+static void cases_of(struct growing *growing, const json_t *doc, int index, struct branch inside)
+{
+    static const char *const names[] = {"when", "steps", NULL};
+    struct checking *checking = growing->checking;
+    const json_t *cases = json_object_get(doc, "switch");
+    size_t n = json_array_size(cases), len = 0;
+    struct expr **conditions = NULL;
+
+    if (!json_is_array(cases) || n == 0 || n > DEFINITION_CASES_MAX) {
+        WRONG(checking, "switch", "a list of 1 to %d cases expected", DEFINITION_CASES_MAX);
         return;
     }
-    if (!json_is_array(steps) || n == 0 || n > DEFINITION_STEPS_MAX) {
-        WRONG(checking, "steps", "a list of 1 to %d steps expected", DEFINITION_STEPS_MAX);
-        return;
-    }
-    definition->steps = calloc(n, sizeof *definition->steps);
-    if (definition->steps == NULL) {
+    conditions = calloc(n, sizeof(struct expr *));
+    if (conditions == NULL) {
         checking->no_memory = true;
         return;
     }
-    definition->steps_len = n;
-    len = read_enter(checking, "steps");
-    for (size_t i = 0; i < n; i++) {
-        struct definition_step *step = &definition->steps[i];
-        size_t inner = read_enter_index(checking, i);
+    growing->definition->steps[index].cases = conditions;
+    growing->definition->steps[index].cases_len = (int)n;
+    len = read_enter(checking, "switch");
+    for (inside.branch = 0; (size_t)inside.branch < n; inside.branch++) {
+        const json_t *item = json_array_get(cases, (size_t)inside.branch);
+        size_t inner = read_enter_index(checking, (size_t)inside.branch);
 
-        step_of(checking, json_array_get(steps, i), defaults, step);
-        for (size_t k = 0; k < i && step->name != NULL; k++) {
-            if (definition->steps[k].name != NULL && strcmp(definition->steps[k].name, step->name) == 0)
-                WRONG(checking, "name", "\"%s\" is the name of step %zu too", step->name, k + 1);
+        if (read_members(checking, item, names)) {
+            conditions[inside.branch] = read_expr(checking, item, "when");
+            if (json_object_get(item, "when") == NULL)
+                finding_add(checking, FINDING_ERROR, "\"when\" is missing");
+            list_of(growing, item, "steps", inside);
         }
-        if (step->pivot && definition->pivot >= 0)
-            WRONG(checking, "pivot", "step %d is the pivot already: there is one point of no return", definition->pivot + 1);
-        else if (step->pivot)
-            definition->pivot = (int)i;
         read_leave(checking, inner);
     }
     read_leave(checking, len);
+    if (json_object_get(doc, "default") != NULL)
+        list_of(growing, doc, "default", inside);
+}
+
+static void step_of(struct growing *growing, const json_t *doc, struct branch at, size_t position)
+{
+    struct checking *checking = growing->checking;
+    const struct kind *kind = kind_of(doc);
+    struct branch inside = {.depth = at.depth + 1};
+    int index = add_step(growing, at, position);
+
+    if (index < 0 || !read_members(checking, doc, kind->names))
+        return;
+    growing->definition->steps[index].kind = kind->kind;
+    name_of(growing, doc, index);
+    (void)read_text(checking, doc, "description", false);
+    growing->definition->steps[index].when = read_expr(checking, doc, "when");
+    inside.parent = index;
+    switch (kind->kind) {
+    case STEP_COMMAND:
+        command_step_of(checking, doc, growing->defaults, &growing->definition->steps[index]);
+        pivot_of(growing, index);
+        break;
+    case STEP_SEQUENCE: list_of(growing, doc, "sequence", inside); break;
+    case STEP_SWITCH: cases_of(growing, doc, index, inside); break;
+    }
+    growing->definition->steps[index].after = (int)growing->definition->steps_len;
+}
+
+/* The member `key` of doc: a list of steps. */
+static void list_of(struct growing *growing, const json_t *doc, const char *key, struct branch at)
+{
+    struct checking *checking = growing->checking;
+    const json_t *steps = json_object_get(doc, key);
+    size_t n = json_array_size(steps), len = 0;
+
+    if (steps == NULL) {
+        finding_add(checking, FINDING_ERROR, "\"%s\" is missing", key);
+        return;
+    }
+    if (!json_is_array(steps) || n == 0 || n > DEFINITION_STEPS_MAX) {
+        WRONG(checking, key, "a list of 1 to %d steps expected", DEFINITION_STEPS_MAX);
+        return;
+    }
+    if (at.depth > DEFINITION_DEPTH_MAX) {
+        WRONG(checking, key, "groups are nested %d deep at most", DEFINITION_DEPTH_MAX);
+        return;
+    }
+    len = read_enter(checking, key);
+    for (size_t i = 0; i < n && !growing->full; i++) {
+        size_t inner = read_enter_index(checking, i);
+
+        step_of(growing, json_array_get(steps, i), at, i);
+        read_leave(checking, inner);
+    }
+    read_leave(checking, len);
+}
+
+static void steps_of(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition *definition)
+{
+    struct growing growing = {.checking = checking, .defaults = defaults, .definition = definition};
+
+    list_of(&growing, doc, "steps", (struct branch){.parent = -1});
 }
 
 static void head_of(struct checking *checking, const json_t *doc, struct definition *definition)
@@ -401,6 +544,9 @@ static void free_step(struct expr_vm *vm, struct definition_step *step)
     template_free(vm, step->input);
     template_free(vm, step->output);
     expr_free(vm, step->when);
+    for (int i = 0; i < step->cases_len; i++)
+        expr_free(vm, step->cases[i]);
+    free(step->cases);
     free_retry(&step->retry);
     if (step->reply != NULL) {
         expr_free(vm, step->reply->success);
@@ -438,4 +584,28 @@ int definition_step_index(const struct definition *definition, const char *name,
             return (int)i;
     }
     return -1;
+}
+
+int definition_first(const struct definition *definition, int group, int branch)
+{
+    int end = group < 0 ? (int)definition->steps_len : definition->steps[group].after;
+
+    for (int i = group + 1; i < end; i = definition->steps[i].after) {
+        if (definition->steps[i].branch == branch)
+            return i;
+    }
+    return -1;
+}
+
+int definition_follower(const struct definition *definition, int index)
+{
+    const struct definition_step *step = &definition->steps[index];
+    int end = step->parent < 0 ? (int)definition->steps_len : definition->steps[step->parent].after;
+
+    return step->after < end && definition->steps[step->after].branch == step->branch ? step->after : -1;
+}
+
+bool definition_contains(const struct definition *definition, int group, int index)
+{
+    return group < 0 || (index >= group && index < definition->steps[group].after);
 }

@@ -16,7 +16,7 @@ struct place {
     struct checking *checking;
     const struct definition *definition;
     int last_step; /* index of the last step whose result is known there */
-    int own_step;  /* never guarded against itself; -1 = none */
+    int own_step;  /* the one it stands in; steps_len = after all of them */
     const char *key; /* of the expression field, or of the template's root */
 };
 
@@ -27,6 +27,51 @@ static const char *near_step(const struct definition *definition, const char *na
     for (size_t i = 0; i < definition->steps_len; i++)
         names[i] = definition->steps[i].name;
     return nearest_name(name, names, definition->steps_len);
+}
+
+/* What is known of a step at the place of one that comes after it. */
+enum certainty {
+    REACHED,
+    MAY_BE_SKIPPED,
+    OTHER_CASE, /* of one switch: never both */
+};
+
+static enum certainty certainty_of(const struct definition *definition, int index, int from)
+{
+    const struct definition_step *steps = definition->steps;
+    enum certainty certainty = REACHED;
+    int apart = -1; /* the outermost group around index, or itself, that `from` is not in */
+
+    for (int i = index; i >= 0 && !definition_contains(definition, i, from); i = steps[i].parent) {
+        bool in_case = steps[i].parent >= 0 && steps[steps[i].parent].kind == STEP_SWITCH;
+
+        if (steps[i].when != NULL || (in_case && !definition_contains(definition, steps[i].parent, from)))
+            certainty = MAY_BE_SKIPPED;
+        apart = i;
+    }
+    if (apart < 0 || steps[apart].parent < 0 || steps[apart].parent == from)
+        return certainty;
+    while (definition_contains(definition, steps[apart].parent, from) && steps[from].parent != steps[apart].parent)
+        from = steps[from].parent;
+    return (size_t)from < definition->steps_len && steps[from].parent == steps[apart].parent && steps[from].branch != steps[apart].branch
+               ? OTHER_CASE
+               : certainty;
+}
+
+/* Is the pivot behind every run that gets to this step? */
+static bool past_pivot(const struct definition *definition, int index)
+{
+    return definition->pivot >= 0 && index > definition->pivot && certainty_of(definition, definition->pivot, index) == REACHED;
+}
+
+/* Can a later step fail, once this one is done? */
+static bool is_last(const struct definition *definition, int index)
+{
+    for (; index >= 0; index = definition->steps[index].parent) {
+        if (definition_follower(definition, index) >= 0)
+            return false;
+    }
+    return true;
 }
 
 static void check_reference(const struct place *place, const struct expr_reference *reference, const char *pointer, int column)
@@ -48,7 +93,11 @@ static void check_reference(const struct place *place, const struct expr_referen
     else if (strcmp(reference->field, "output") != 0 && strcmp(reference->field, "error") != 0 && strcmp(reference->field, "status") != 0)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s has output, error and status, not \"%s\"", reference->step,
                    reference->field);
-    else if (definition->steps[index].when != NULL && index != place->own_step && !reference->guarded &&
+    else if (definition->steps[index].kind != STEP_COMMAND && strcmp(reference->field, "output") == 0)
+        finding_at(checking, FINDING_ERROR, NULL, false, column, "%s is a group: it has a status, the steps in it have outputs", reference->step);
+    else if (certainty_of(definition, index, place->own_step) == OTHER_CASE)
+        finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s is in another case of the same switch: never both", reference->step);
+    else if (certainty_of(definition, index, place->own_step) == MAY_BE_SKIPPED && !reference->guarded &&
              strcmp(reference->field, "output") == 0)
         finding_at(checking, FINDING_WARNING, NULL, false, column,
                    "step %s may be skipped, then this is nil: write (steps.%s.output... or <value>)", reference->step, reference->step);
@@ -82,41 +131,87 @@ static void check_field(struct place *place, const char *key, const struct expr 
     check_expr(place, expr, "", 2); /* after ${ */
 }
 
-static void check_step(struct checking *checking, const struct definition *definition, int index)
+/* To where a step stands in the document. */
+static void push_place(struct checking *checking, const struct definition *definition, int index)
 {
     const struct definition_step *step = &definition->steps[index];
-    struct place before = {checking, definition, index - 1, -1, NULL}, after = {checking, definition, index, index, NULL};
-    size_t len = checking->pointer.len, inner = 0;
-    char token[24];
+    const struct definition_step *group = step->parent < 0 ? NULL : &definition->steps[step->parent];
 
-    (void)snprintf(token, sizeof token, "%d", index);
-    json_pointer_push(&checking->pointer, "steps");
-    json_pointer_push(&checking->pointer, token);
-    check_template(&before, "input", step->input);
-    check_field(&before, "when", step->when);
-    check_template(&after, "output", step->output);
-    inner = checking->pointer.len;
+    if (group == NULL) {
+        (void)read_enter(checking, "steps");
+    } else {
+        push_place(checking, definition, step->parent);
+        if (group->kind == STEP_SEQUENCE) {
+            (void)read_enter(checking, "sequence");
+        } else if (step->branch == group->cases_len) {
+            (void)read_enter(checking, "default");
+        } else {
+            (void)read_enter(checking, "switch");
+            (void)read_enter_index(checking, (size_t)step->branch);
+            (void)read_enter(checking, "steps");
+        }
+    }
+    (void)read_enter_index(checking, (size_t)step->position);
+}
+
+static void check_cases(struct checking *checking, struct place *place, const struct definition_step *step)
+{
+    size_t len = read_enter(checking, "switch");
+
+    for (int i = 0; i < step->cases_len; i++) {
+        size_t inner = read_enter_index(checking, (size_t)i);
+
+        check_field(place, "when", step->cases[i]);
+        read_leave(checking, inner);
+    }
+    read_leave(checking, len);
+}
+
+static void check_command(struct checking *checking, struct place *before, struct place *after, int index)
+{
+    const struct definition *definition = before->definition;
+    const struct definition_step *step = &definition->steps[index];
+    bool past = past_pivot(definition, index);
+    size_t inner = checking->pointer.len;
+
+    check_template(before, "input", step->input);
+    check_template(after, "output", step->output);
     if (step->reply != NULL) {
         json_pointer_push(&checking->pointer, "reply");
-        check_field(&after, "success", step->reply->success);
-        check_field(&after, "retry", step->reply->retry);
-        check_field(&after, "code", step->reply->code);
-        check_field(&after, "output", step->reply->output);
+        check_field(after, "success", step->reply->success);
+        check_field(after, "retry", step->reply->retry);
+        check_field(after, "code", step->reply->code);
+        check_field(after, "output", step->reply->output);
         checking->pointer.len = inner;
     }
     if (step->compensation != NULL) {
         json_pointer_push(&checking->pointer, "compensation");
-        check_template(&after, "input", step->compensation->input);
+        check_template(after, "input", step->compensation->input);
         checking->pointer.len = inner;
-        if (definition->pivot >= 0 && index > definition->pivot)
+        if (past)
             finding_at(checking, FINDING_WARNING, "compensation", true, 0, "never used: the step comes after the pivot");
         else if (step->compensation->retry.attempts == RETRY_UNLIMITED)
             finding_at(checking, FINDING_WARNING, "compensation", true, 0, "tried for ever: the saga never parks, nobody is told");
-    } else if ((definition->pivot < 0 || index < definition->pivot) && (size_t)index + 1 < definition->steps_len) {
+    } else if (!past && !step->pivot && !is_last(definition, index)) {
         finding_add(checking, FINDING_WARNING, "step %s cannot be undone when a later step fails: give it a compensation", step->name);
     }
-    if (step->retry.attempts == RETRY_UNLIMITED && definition->timeout_ms == 0 && (definition->pivot < 0 || index < definition->pivot))
+    if (step->retry.attempts == RETRY_UNLIMITED && definition->timeout_ms == 0 && !past && !step->pivot)
         finding_at(checking, FINDING_WARNING, "retry", true, 0, "unlimited attempts and no saga timeout: it may wait for ever");
+}
+
+static void check_step(struct checking *checking, const struct definition *definition, int index)
+{
+    const struct definition_step *step = &definition->steps[index];
+    struct place before = {checking, definition, index - 1, index, NULL}, after = {checking, definition, index, index, NULL};
+    size_t len = checking->pointer.len;
+
+    push_place(checking, definition, index);
+    check_field(&before, "when", step->when);
+    switch (step->kind) {
+    case STEP_COMMAND: check_command(checking, &before, &after, index); break;
+    case STEP_SWITCH: check_cases(checking, &before, step); break;
+    case STEP_SEQUENCE: break;
+    }
     checking->pointer.len = len;
 }
 
@@ -138,18 +233,39 @@ static double worst_ms(const struct definition_step *step)
     return total;
 }
 
-static void check_durations(struct checking *checking, const struct definition *definition)
+/* Of a list of steps; what has no bound of its own is bounded by the timeout itself, or past the pivot. */
+static double worst_list_ms(const struct definition *definition, int group, int branch)
 {
     double total = 0;
 
-    if (definition->timeout_ms == 0)
-        return;
-    for (size_t i = 0; i < definition->steps_len; i++) {
-        if (definition->steps[i].retry.attempts == RETRY_UNLIMITED && definition->steps[i].retry.max_duration_ms == 0)
-            continue; /* bounded by the timeout itself, or past the pivot */
-        total += worst_ms(&definition->steps[i]);
+    for (int i = definition_first(definition, group, branch); i >= 0; i = definition_follower(definition, i)) {
+        const struct definition_step *step = &definition->steps[i];
+        double longest = 0;
+
+        switch (step->kind) {
+        case STEP_COMMAND:
+            if (step->retry.attempts != RETRY_UNLIMITED || step->retry.max_duration_ms != 0)
+                total += worst_ms(step);
+            break;
+        case STEP_SEQUENCE: total += worst_list_ms(definition, i, 0); break;
+        case STEP_SWITCH:
+            for (int k = 0; k <= step->cases_len; k++) {
+                double ms = worst_list_ms(definition, i, k);
+
+                longest = ms > longest ? ms : longest;
+            }
+            total += longest;
+            break;
+        }
     }
-    if (total > (double)definition->timeout_ms)
+    return total;
+}
+
+static void check_durations(struct checking *checking, const struct definition *definition)
+{
+    double total = worst_list_ms(definition, -1, 0);
+
+    if (definition->timeout_ms != 0 && total > (double)definition->timeout_ms)
         finding_at(checking, FINDING_WARNING, "timeout", false, 0,
                    "the steps can take %.0f s with all their attempts, the saga's timeout is %.0f s: late attempts will be cut off",
                    total / 1000, (double)definition->timeout_ms / 1000);
@@ -157,7 +273,7 @@ static void check_durations(struct checking *checking, const struct definition *
 
 void definition_check(struct checking *checking, const struct definition *definition)
 {
-    struct place end = {checking, definition, (int)definition->steps_len - 1, -1, NULL};
+    struct place end = {checking, definition, (int)definition->steps_len - 1, (int)definition->steps_len, NULL};
 
     for (size_t i = 0; i < definition->steps_len; i++)
         check_step(checking, definition, (int)i);

@@ -124,17 +124,14 @@ static void complete(struct apply *apply)
     (void)apply_effect(apply, EFFECT_RESULT);
 }
 
-/* Whether the step is wanted: 1 yes, 0 no, -1 its `when` failed (step->error says why). */
-static int wanted(struct apply *apply, struct saga_step *step)
+/* A condition: 1 yes, 0 no, -1 it failed (step->error says why). */
+static int holds(struct apply *apply, struct saga_step *step, const struct expr *condition)
 {
-    const struct definition_step *definition = definition_of(apply, step);
     struct expr_scope scope = apply_scope(apply);
     struct baton_error err = {0};
-    bool yes = true;
-    enum baton_err rc = BATON_OK;
+    bool yes = false;
+    enum baton_err rc = expr_eval_bool(apply->definition->vm, condition, &scope, &yes, &err);
 
-    if (definition->when != NULL)
-        rc = expr_eval_bool(apply->definition->vm, definition->when, &scope, &yes, &err);
     if (rc == BATON_OK)
         return yes;
     if (rc == BATON_E_NOMEM)
@@ -144,34 +141,83 @@ static int wanted(struct apply *apply, struct saga_step *step)
     return -1;
 }
 
-void forward_advance(struct apply *apply)
+/* --- from step to step: each of these returns the next one to enter, -1 = there is something to wait for, or the saga is over --- */
+
+/* After a settled one: the next of its list; at the end of the list its group is done. */
+static int follow(struct apply *apply, int index)
 {
-    struct saga *saga = apply->next;
+    for (; index >= 0; index = apply->definition->steps[index].parent) {
+        int next = definition_follower(apply->definition, index), parent = apply->definition->steps[index].parent;
 
-    while (!apply->failed) {
-        int index = saga->steps_len == 0 ? 0 : saga->steps[saga->steps_len - 1].index + 1;
-        struct saga_step *step = NULL;
-        int yes = 0;
-
-        if ((size_t)index == apply->definition->steps_len) {
-            complete(apply);
-            return;
-        }
-        step = add_step(apply, index);
-        if (step == NULL)
-            return;
-        yes = wanted(apply, step);
-        if (yes > 0) {
-            send(apply, step);
-            return;
-        }
-        settle(apply, step, yes == 0 ? STEP_SKIPPED : STEP_FAILED);
-        if (yes < 0) {
-            fail(apply, step);
-            return;
-        }
-        apply_history(apply, HISTORY_SKIPPED, index, 0);
+        if (next >= 0)
+            return next;
+        if (parent >= 0)
+            settle(apply, saga_step_find(apply->next, parent), STEP_DONE);
     }
+    complete(apply);
+    return -1;
+}
+
+static int skip(struct apply *apply, struct saga_step *step)
+{
+    settle(apply, step, STEP_SKIPPED);
+    apply_history(apply, HISTORY_SKIPPED, step->index, 0);
+    return follow(apply, step->index);
+}
+
+static int enter_failed(struct apply *apply, struct saga_step *step)
+{
+    settle(apply, step, STEP_FAILED);
+    fail(apply, step);
+    return -1;
+}
+
+static int enter_switch(struct apply *apply, struct saga_step *step)
+{
+    const struct definition_step *definition = definition_of(apply, step);
+    int yes = 0, branch = 0, first = -1;
+
+    for (; branch < definition->cases_len; branch++) {
+        yes = holds(apply, step, definition->cases[branch]);
+        if (yes < 0)
+            return enter_failed(apply, step);
+        if (yes > 0)
+            break;
+    }
+    first = definition_first(apply->definition, step->index, branch);
+    if (first < 0)
+        return skip(apply, step);
+    step->chosen = branch + 1;
+    return first;
+}
+
+static int enter(struct apply *apply, int index)
+{
+    struct saga_step *step = add_step(apply, index);
+    const struct definition_step *definition = step == NULL ? NULL : definition_of(apply, step);
+    int yes = 1;
+
+    if (step == NULL)
+        return -1;
+    if (definition->when != NULL)
+        yes = holds(apply, step, definition->when);
+    if (yes < 0)
+        return enter_failed(apply, step);
+    if (yes == 0)
+        return skip(apply, step);
+    switch (definition->kind) {
+    case STEP_SEQUENCE: return definition_first(apply->definition, index, 0);
+    case STEP_SWITCH: return enter_switch(apply, step);
+    case STEP_COMMAND: break;
+    }
+    send(apply, step);
+    return -1;
+}
+
+void forward_from(struct apply *apply, int index)
+{
+    while (index >= 0 && !apply->failed)
+        index = enter(apply, index);
 }
 
 /* The step's budget is spent. With an attempt unanswered the participant may have acted: it counts as maybe done. */
@@ -223,7 +269,7 @@ static void done(struct apply *apply, struct saga_step *step, struct reply_meani
             compensate_begin(apply, step->index, "EXPRESSION", error_message(step->error));
         return;
     }
-    forward_advance(apply);
+    forward_from(apply, follow(apply, step->index));
 }
 
 static void refused(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)

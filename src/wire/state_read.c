@@ -87,6 +87,7 @@ static void read_step(struct reading *reading, struct saga_step *step)
         reading->wrong = "status";
         return;
     }
+    step->chosen = (int)read_number(reading, "case", DEFINITION_CASES_MAX + 1);
     step->attempts = (int)read_number(reading, "attempts", INT_MAX);
     step->compensations = (int)read_number(reading, "compensations", INT_MAX);
     step->unanswered = read_flag(reading, "unanswered");

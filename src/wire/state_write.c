@@ -21,6 +21,7 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     text_put(out, "{\"status\":\"");
     buffer_text(out, step_status_name(step->status));
     buffer_char(out, '"');
+    PUT_NUMBER(out, "case", step->chosen);
     PUT_NUMBER(out, "attempts", step->attempts);
     PUT_NUMBER(out, "compensations", step->compensations);
     if (step->unanswered)

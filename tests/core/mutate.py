@@ -18,7 +18,14 @@ SEED = {"BATON_TEST_SEED": "1", "BATON_TEST_SAGAS": "8000", "PATH": "/usr/bin:/b
 
 # (what is broken, file, text, replacement); the text occurs once.
 MUTATIONS = [
-    ("a skipped step is executed", "forward.c", "if (yes > 0) {", "if (yes >= 0) {"),
+    ("a skipped step is executed", "forward.c", "    if (yes == 0)\n        return skip(apply, step);", ""),
+    ("the first case is taken", "forward.c", "        if (yes > 0)\n            break;", "        break;"),
+    ("a case that fails is false", "forward.c", "        if (yes < 0)\n            return enter_failed(apply, step);\n        if (yes > 0)", "        if (yes > 0)"),
+    ("a switch forgets its case", "forward.c", "    step->chosen = branch + 1;\n", ""),
+    ("a group that ends stays open", "forward.c", "        if (parent >= 0)\n            settle(", "        if (false)\n            settle("),
+    ("after a group it ends", "forward.c", "for (; index >= 0; index = apply->definition->steps[index].parent) {", "for (; index >= 0; index = -1) {"),
+    ("turned back, its groups go on", "compensate.c", "    fail_groups(apply);\n", ""),
+    ("a reply is outstanding for a group", "apply.c", "&& !apply_is_group(apply, &saga->steps[i]))", ")"),
     ("an unanswered step counts as failed", "forward.c", "settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);", "settle(apply, step, STEP_FAILED);"),
     ("past the pivot it turns back", "forward.c", "    if (forward_past_pivot(apply)) {\n        apply_park(", "    if (false) {\n        apply_park("),
     ("a refusal past the pivot is final", "forward.c", "    if (forward_past_pivot(apply)) {\n        /* Past", "    if (false) {\n        /* Past"),

@@ -3,6 +3,9 @@
  */
 #include "random_definition.h"
 
+#define COMMANDS_MAX 64   /* wanted, and what the last lists add: each has at least one */
+#define GROUPS_DEPTH_MAX 3
+
 const char random_mapping[] =
     "{\"success\":\"${body.ok}\",\"retry\":\"${body.busy}\",\"code\":\"${body.why}\",\"output\":\"${body.data}\"}";
 
@@ -64,40 +67,51 @@ static const char *const harmless[] = {
 
 #define PICK(random, list) (list)[random_below((random), (int)(sizeof(list) / sizeof *(list)))]
 
+/* The steps that an expression may name here: those of another case of a switch are not among them. */
+struct seen {
+    int commands[COMMANDS_MAX];
+    int len;
+};
+
+static int any_of(struct random *random, const struct seen *seen)
+{
+    return seen->commands[random_below(random, seen->len)];
+}
+
 /* "steps.<one before>" or anything else. */
-static void expression(struct random *random, struct buffer *text, int steps_before)
+static void expression(struct random *random, struct buffer *text, const struct seen *seen)
 {
     if (random_one_in(random, 40))
         say(text, "\"%s\"", random_one_in(random, 20) ? PICK(random, costly) : PICK(random, hostile));
-    else if (steps_before > 0 && random_one_in(random, 2))
-        say(text, "\"${steps.s%d.%s}\"", random_below(random, steps_before),
+    else if (seen->len > 0 && random_one_in(random, 2))
+        say(text, "\"${steps.s%d.%s}\"", any_of(random, seen),
             random_one_in(random, 4) ? "status" : random_one_in(random, 3) ? "error.code" : "output.v");
     else
         say(text, "\"%s\"", PICK(random, harmless));
 }
 
-static void condition(struct random *random, struct buffer *text, int steps_before)
+static void condition(struct random *random, struct buffer *text, const struct seen *seen)
 {
     static const char *const conditions[] = {"${input.total > 10}", "${input.who}", "${not input.items}"};
 
     if (random_one_in(random, 20))
         say(text, "\"%s\"", PICK(random, hostile));
-    else if (steps_before > 0 && random_one_in(random, 2))
-        say(text, "\"${steps.s%d.status == 'done'}\"", random_below(random, steps_before));
+    else if (seen->len > 0 && random_one_in(random, 2))
+        say(text, "\"${steps.s%d.status == 'done'}\"", any_of(random, seen));
     else
         say(text, "\"%s\"", PICK(random, conditions));
 }
 
-static void document(struct random *random, struct buffer *text, int steps_before)
+static void document(struct random *random, struct buffer *text, const struct seen *seen)
 {
     if (random_one_in(random, 3)) {
-        expression(random, text, steps_before);
+        expression(random, text, seen);
         return;
     }
     say(text, "{\"plain\":[1,2.5,null,\"x\"]");
     for (int i = random_below(random, 3); i > 0; i--) {
         say(text, ",\"m%d\":", i);
-        expression(random, text, steps_before);
+        expression(random, text, seen);
     }
     say(text, "}");
 }
@@ -128,7 +142,7 @@ static void retry(struct random *random, struct buffer *text, bool may_be_unlimi
     say(text, "}");
 }
 
-static void compensation(struct random *random, struct buffer *text, int index)
+static void compensation(struct random *random, struct buffer *text, int index, const struct seen *seen)
 {
     say(text, ",\"compensation\":{\"command\":\"Undo%d\"", index);
     if (random_one_in(random, 4))
@@ -141,27 +155,46 @@ static void compensation(struct random *random, struct buffer *text, int index)
     }
     if (random_one_in(random, 3)) {
         say(text, ",\"input\":");
-        document(random, text, index + 1);
+        document(random, text, seen);
     }
     say(text, "}");
 }
 
-static void step(struct random *random, struct buffer *text, int index, bool pivot)
+/* A tree under construction. */
+struct maker {
+    struct random *random;
+    struct buffer *text;
+    int commands, groups; /* made */
+    int wanted;           /* commands in all, or a few more */
+    int pivot;            /* number of the command; -1 = none */
+    struct seen seen;
+};
+
+static void when(struct maker *maker)
 {
-    say(text, "%s{\"name\":\"s%d\",\"service\":\"p%d\",\"command\":\"Do%d\"", index == 0 ? "" : ",", index, index % 3, index);
-    if (pivot)
+    if (!random_one_in(maker->random, 5))
+        return;
+    say(maker->text, ",\"when\":");
+    condition(maker->random, maker->text, &maker->seen);
+}
+
+static void command(struct maker *maker)
+{
+    struct random *random = maker->random;
+    struct buffer *text = maker->text;
+    int index = maker->commands++;
+
+    say(text, "{\"name\":\"s%d\",\"service\":\"p%d\",\"command\":\"Do%d\"", index, index % 3, index);
+    if (index == maker->pivot)
         say(text, ",\"pivot\":true");
     if (random_one_in(random, 2)) {
         say(text, ",\"input\":");
-        document(random, text, index);
+        document(random, text, &maker->seen);
     }
-    if (random_one_in(random, 5)) {
-        say(text, ",\"when\":");
-        condition(random, text, index);
-    }
+    when(maker);
     if (random_one_in(random, 6)) {
         say(text, ",\"output\":");
-        document(random, text, index);
+        document(random, text, &maker->seen);
     }
     if (random_one_in(random, 2))
         say(text, ",\"timeout\":\"%ds\"", 1 + random_below(random, 20));
@@ -171,16 +204,71 @@ static void step(struct random *random, struct buffer *text, int index, bool piv
     }
     if (random_one_in(random, 5))
         say(text, ",\"reply\":%s", random_mapping);
+    maker->seen.commands[maker->seen.len++] = index;
     if (!random_one_in(random, 4))
-        compensation(random, text, index);
+        compensation(random, text, index, &maker->seen);
     say(text, "}");
+}
+
+static void list(struct maker *maker, int depth);
+
+/* What is seen in one case is not seen in another; after the switch all of it is, and may be nil. */
+static void cases(struct maker *maker, int depth)
+{
+    struct seen before = maker->seen, after = maker->seen;
+    int n = 1 + random_below(maker->random, 3);
+    bool otherwise = random_one_in(maker->random, 2);
+
+    say(maker->text, "\"switch\":[");
+    for (int i = 0; i < n + otherwise; i++) {
+        if (i < n) {
+            say(maker->text, "%s{\"when\":", i == 0 ? "" : ",");
+            condition(maker->random, maker->text, &before);
+        }
+        say(maker->text, i < n ? ",\"steps\":" : "],\"default\":");
+        list(maker, depth);
+        say(maker->text, i < n ? "}" : "");
+        while (maker->seen.len > before.len)
+            after.commands[after.len++] = maker->seen.commands[--maker->seen.len];
+    }
+    say(maker->text, otherwise ? "" : "]");
+    maker->seen = after;
+}
+
+static void group(struct maker *maker, int depth)
+{
+    say(maker->text, "{\"name\":\"g%d\"", maker->groups++);
+    when(maker);
+    say(maker->text, ",");
+    if (random_one_in(maker->random, 2)) {
+        say(maker->text, "\"sequence\":");
+        list(maker, depth + 1);
+    } else {
+        cases(maker, depth + 1);
+    }
+    say(maker->text, "}");
+}
+
+static void list(struct maker *maker, int depth)
+{
+    int n = depth == 0 ? COMMANDS_MAX : 1 + random_below(maker->random, 3);
+
+    say(maker->text, "[");
+    for (int i = 0; i < n && (i == 0 || maker->commands < maker->wanted); i++) {
+        say(maker->text, i == 0 ? "" : ",");
+        if (depth < GROUPS_DEPTH_MAX && random_one_in(maker->random, 4))
+            group(maker, depth);
+        else
+            command(maker);
+    }
+    say(maker->text, "]");
 }
 
 void random_definition(struct random *random, struct buffer *text)
 {
-    int steps = 1 + random_below(random, random_one_in(random, 10) ? 12 : 5);
-    int pivot = random_one_in(random, 2) ? random_below(random, steps) : -1;
+    struct maker maker = {.random = random, .text = text, .wanted = 1 + random_below(random, random_one_in(random, 10) ? 12 : 5)};
 
+    maker.pivot = random_one_in(random, 2) ? random_below(random, maker.wanted) : -1;
     say(text, "{\"name\":\"d\",\"version\":%d", 1 + random_below(random, 9));
     if (random_one_in(random, 2))
         say(text, ",\"timeout\":\"%ds\"", 2 + random_below(random, 120));
@@ -189,12 +277,11 @@ void random_definition(struct random *random, struct buffer *text)
         retry(random, text, false);
         say(text, "}");
     }
+    say(text, ",\"steps\":");
+    list(&maker, 0);
     if (random_one_in(random, 3)) {
         say(text, ",\"output\":");
-        document(random, text, steps);
+        document(random, text, &maker.seen);
     }
-    say(text, ",\"steps\":[");
-    for (int i = 0; i < steps; i++)
-        step(random, text, i, i == pivot);
-    say(text, "]}");
+    say(text, "}");
 }

@@ -1,7 +1,7 @@
 /*
  * test_apply.c -- the rules, a row each: what is given as events, what comes as effects, where it ends.
  *
- * Events: start; ok STEP (success), no STEP (refusal), again STEP (transient), later STEP (transient, not before 5 s), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
+ * Events: start; ok STEP (success), seven STEP (success with {"n":7}: the only one with a body), no STEP (refusal), again STEP (transient), later STEP (transient, not before 5 s), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
  * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park.
  * Effects: STEP#n (execute, attempt n), ~STEP#n (compensate), result, parked, resumed; late, dup and early where the event changed nothing.
  */
@@ -37,6 +37,26 @@ static const char odd[] =
 static const char endless[] =
     "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"timeout\":\"1s\","
     "\"retry\":{\"attempts\":\"unlimited\",\"interval\":\"0ms\"}},{\"name\":\"b\",\"service\":\"s\",\"command\":\"B\",\"when\":\"${steps.a.output + 1}\"}]}";
+
+/* Groups in groups: of the cases of c the second is true, nothing is true in m, o has a default. */
+static const char tree[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0}},"
+    "\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"UndoA\"}},"
+    "{\"name\":\"g\",\"sequence\":[{\"name\":\"b\",\"service\":\"s\",\"command\":\"B\",\"compensation\":{\"command\":\"UndoB\"}},"
+    "{\"name\":\"c\",\"switch\":[{\"when\":\"${input.w}\",\"steps\":[{\"name\":\"d\",\"service\":\"s\",\"command\":\"D\"}]},"
+    "{\"when\":\"${steps.b.status == 'done'}\",\"steps\":[{\"name\":\"e\",\"service\":\"s\",\"command\":\"E\",\"compensation\":{\"command\":\"UndoE\"}},"
+    "{\"name\":\"h\",\"sequence\":[{\"name\":\"f\",\"service\":\"s\",\"command\":\"F\"}]}]}],"
+    "\"default\":[{\"name\":\"i\",\"service\":\"s\",\"command\":\"I\"}]}]},"
+    "{\"name\":\"k\",\"when\":\"${input.w}\",\"sequence\":[{\"name\":\"l\",\"service\":\"s\",\"command\":\"L\"}]},"
+    "{\"name\":\"m\",\"switch\":[{\"when\":\"${input.w}\",\"steps\":[{\"name\":\"n\",\"service\":\"s\",\"command\":\"N\"}]}]},"
+    "{\"name\":\"o\",\"switch\":[{\"when\":\"${input.w}\",\"steps\":[{\"name\":\"q\",\"service\":\"s\",\"command\":\"Q\"}]}],"
+    "\"default\":[{\"name\":\"r\",\"service\":\"s\",\"command\":\"R\"}]}]}";
+
+/* Past the pivot, in a group, a condition that fails; before it, one in a case. */
+static const char torn[] =
+    "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"UndoA\"}},"
+    "{\"name\":\"c\",\"switch\":[{\"when\":\"${steps.a.output.n + 1 == 8}\",\"steps\":[{\"name\":\"p\",\"service\":\"s\",\"command\":\"P\",\"pivot\":true},"
+    "{\"name\":\"y\",\"when\":\"${input.no + 1}\",\"sequence\":[{\"name\":\"z\",\"service\":\"s\",\"command\":\"Z\"}]}]}]}]}";
 
 static const struct row {
     const char *name;
@@ -133,6 +153,24 @@ static const struct row {
     {"an output that fails past the pivot parks", "start, ok a, ok p, ok y", "a#1, p#1, y#1, parked; parked", pivotal},
     {"a compensation's input that fails parks", "start, ok a, ok n, no o", "a#1, n#1, o#1, parked; parked", odd},
 
+    /* groups */
+    {"a group is entered at its first step", "start, ok a", "a#1, b#1; running", tree},
+    {"a switch takes the first case that is true", "start, ok a, ok b", "a#1, b#1, e#1; running", tree},
+    {"a group within a case", "start, ok a, ok b, ok e", "a#1, b#1, e#1, f#1; running", tree},
+    {"at the end of its groups comes what follows them; without a true case the default", "start, ok a, ok b, ok e, ok f",
+     "a#1, b#1, e#1, f#1, r#1; running", tree},
+    {"done with the last group it completes", "start, ok a, ok b, ok e, ok f, ok r", "a#1, b#1, e#1, f#1, r#1, result; completed", tree},
+    {"out of groups it turns back like out of a list", "start, ok a, ok b, ok e, no f, undone e, undone b, undone a",
+     "a#1, b#1, e#1, f#1, ~e#1, ~b#1, ~a#1, result; compensated", tree},
+    {"and into groups that are done", "start, ok a, ok b, ok e, ok f, no r, undone e, undone b, undone a",
+     "a#1, b#1, e#1, f#1, r#1, ~e#1, ~b#1, ~a#1, result; compensated", tree},
+    {"past the deadline it turns back out of its groups", "start, ok a, ok b, +3600, undone e, undone b, undone a",
+     "a#1, b#1, e#1, ~e#1, ~b#1, ~a#1, result; compensated", tree},
+    {"a reply to a group is late", "start, ok g", "a#1, late; running", tree},
+    {"parked in a group, its answer resumes it", "start, ok a, park, ok b", "a#1, b#1, parked, resumed, e#1; running", tree},
+    {"the condition of a case that fails, fails the switch", "start, ok a, undone a", "a#1, ~a#1, result; compensated", torn},
+    {"the condition of a group that fails past the pivot parks", "start, seven a, ok p", "a#1, p#1, parked; parked", torn},
+
     /* park */
     {"parked from outside it waits", "start, park, early", "a#1, parked, early; parked", NULL},
     {"parked twice is parked", "start, park, park", "a#1, parked, early; parked", NULL},
@@ -192,7 +230,7 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
         enum saga_action action;
         enum reply_header_outcome outcome;
     } replies[] = {
-        {"ok", ACTION_EXECUTE, REPLY_SUCCESS}, {"no", ACTION_EXECUTE, REPLY_FAILURE}, {"again", ACTION_EXECUTE, REPLY_RETRY},
+        {"ok", ACTION_EXECUTE, REPLY_SUCCESS}, {"seven", ACTION_EXECUTE, REPLY_SUCCESS}, {"no", ACTION_EXECUTE, REPLY_FAILURE}, {"again", ACTION_EXECUTE, REPLY_RETRY},
         {"later", ACTION_EXECUTE, REPLY_RETRY}, {"wait", ACTION_EXECUTE, REPLY_PENDING}, {"undone", ACTION_COMPENSATE, REPLY_SUCCESS},
         {"undo-no", ACTION_COMPENSATE, REPLY_FAILURE}, {"undo-wait", ACTION_COMPENSATE, REPLY_PENDING},
     };
@@ -230,6 +268,7 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
 
             event.action = replies[i].action;
             event.outcome = replies[i].outcome;
+            event.body = strcmp(verb, "seven") == 0 ? json_pack("{s:i}", "n", 7) : NULL;
             event.retry_after_ms = strcmp(verb, "later") == 0 ? 5000 : 0;
             event.attempt = attempt > 0 ? attempt : entry == NULL ? 1 : replies[i].action == ACTION_EXECUTE ? entry->attempts : entry->compensations;
             return event;
@@ -239,41 +278,95 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
     return event;
 }
 
-static void check_row(void **state)
+struct stage {
+    struct expr_vm *vm;
+    struct definition *definition;
+    struct saga *saga;
+    struct buffer effects_said;
+};
+
+static void play(struct stage *stage, const struct row *row)
 {
-    const struct row *row = *state;
-    struct expr_vm *vm = expr_vm_new();
     struct findings *findings = calloc(1, sizeof *findings);
-    struct definition *definition = NULL;
     json_t *doc = parse(row->definition == NULL ? order : row->definition), *input = json_object();
-    struct saga *saga = NULL;
     struct effects effects = {0};
-    struct buffer said = {0};
     char copy[512], *rest = copy;
     int64_t clock = 1000000;
 
-    assert_int_equal(definition_parse(doc, vm, findings, &definition), BATON_OK);
+    *stage = (struct stage){.vm = expr_vm_new()};
+    assert_int_equal(definition_parse(doc, stage->vm, findings, &stage->definition), BATON_OK);
     (void)snprintf(copy, sizeof copy, "%s", row->when);
     for (char *word = strsep(&rest, ","); word != NULL; word = strsep(&rest, ",")) {
         struct saga_event event = {.kind = EVENT_START, .at_ms = ++clock, .saga_id = "o-1", .input = input};
 
         word += strspn(word, " ");
         if (strcmp(word, "start") != 0)
-            event = event_of(saga, word, &clock);
-        assert_int_equal(saga == NULL ? saga_start(definition, &event, &saga, &effects) : saga_apply(&saga, &event, &effects), BATON_OK);
-        say_effects(&said, saga, &effects);
-        assert_null(saga_broken_rule(saga));
+            event = event_of(stage->saga, word, &clock);
+        assert_int_equal(stage->saga == NULL ? saga_start(stage->definition, &event, &stage->saga, &effects)
+                                             : saga_apply(&stage->saga, &event, &effects), BATON_OK);
+        json_decref(event.body);
+        say_effects(&stage->effects_said, stage->saga, &effects);
+        assert_null(saga_broken_rule(stage->saga));
     }
-    say(&said, "; %s", saga_status_name(saga->status));
-    assert_text(row->when, &said, row->then);
-    buffer_free(&said);
     effects_free(&effects);
-    saga_free(saga);
-    definition_free(definition);
-    expr_vm_free(vm);
     free(findings);
     json_decref(doc);
     json_decref(input);
+}
+
+static void leave(struct stage *stage)
+{
+    buffer_free(&stage->effects_said);
+    saga_free(stage->saga);
+    definition_free(stage->definition);
+    expr_vm_free(stage->vm);
+}
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    struct stage stage;
+
+    play(&stage, row);
+    say(&stage.effects_said, "; %s", saga_status_name(stage.saga->status));
+    assert_text(row->when, &stage.effects_said, row->then);
+    leave(&stage);
+}
+
+/* --- where the groups stand --- */
+
+static const struct row status_rows[] = {
+    {"a group runs as long as a step in it", "start, ok a", "a done, g running, b running", tree},
+    {"a switch remembers its case", "start, ok a, ok b", "a done, g running, b done, c running 2, e running", tree},
+    {"a group is done with its last step; one that is not wanted is skipped whole", "start, ok a, ok b, ok e, ok f",
+     "a done, g done, b done, c done 2, e done, h done, f done, k skipped, m skipped, o running 2, r running", tree},
+    {"a step that fails takes the groups around it along, not those that are done", "start, ok a, ok b, ok e, ok f, no r",
+     "a done, g done, b done, c done 2, e compensating, h done, f done, k skipped, m skipped, o failed 2, r failed", tree},
+    {"parked past the pivot its groups go on", "start, seven a, ok p", "a done, c running 1, p done, y failed", torn},
+};
+
+static void say_steps(struct buffer *said, const struct saga *saga)
+{
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        const struct saga_step *step = &saga->steps[i];
+
+        add(said, "%s %s", saga->definition->steps[step->index].name, step_status_name(step->status));
+        if (step->chosen > 0)
+            say(said, " %d", step->chosen);
+    }
+}
+
+static void check_statuses(void **state)
+{
+    const struct row *row = *state;
+    struct stage stage;
+    struct buffer said = {0};
+
+    play(&stage, row);
+    say_steps(&said, stage.saga);
+    assert_text(row->when, &said, row->then);
+    buffer_free(&said);
+    leave(&stage);
 }
 
 /* --- what is no row --- */
@@ -370,5 +463,5 @@ int main(void)
         cmocka_unit_test(time_never_runs_back),
     };
 
-    return RUN_ROWS(rows, check_row) + cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ROWS(rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 #define SAGAS_OF_A_DEFINITION 8
 #define EVENTS_MAX 40
 #define TIMERS_MAX 20000 /* after which silence alone must have ended or parked it */
-#define STEPS_MAX 12
+#define STEPS_MAX 128
 #define NOISE_MAX 16
 
 static unsigned long long seed_now;
@@ -68,8 +68,8 @@ static void tell(struct buffer *out, const struct worker *worker)
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
 
-        say(out, "\n%d %s %d ~%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
-            step->attempts, step->compensations, step->unanswered, step->done_order, (long long)step->first_at_ms,
+        say(out, "\n%d %s case=%d %d ~%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
+            step->chosen, step->attempts, step->compensations, step->unanswered, step->done_order, (long long)step->first_at_ms,
             (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
         tell_json(out, "output", step->output);
         tell_json(out, "error", step->error);
@@ -142,6 +142,37 @@ static void note_order(struct book *book, const struct saga *before, const struc
     }
 }
 
+/* Is this step where the saga is, or has been, or never comes? By the states alone: one that was not entered stands in a group that was not,
+ * or in a case that was not taken. */
+static bool behind(const struct world *world, int index)
+{
+    const struct definition_step *step = &world->one.definition->steps[index];
+    const struct saga_step *entry = saga_step_find(world->one.saga, index);
+    const struct saga_step *group = step->parent < 0 ? NULL : saga_step_find(world->one.saga, step->parent);
+
+    if (entry != NULL)
+        return entry->status == STEP_DONE || entry->status == STEP_SKIPPED;
+    if (step->parent < 0)
+        return false;
+    return group == NULL || group->status == STEP_SKIPPED ||
+           (world->one.definition->steps[step->parent].kind == STEP_SWITCH && group->chosen != step->branch + 1);
+}
+
+static bool is_group_around(const struct world *world, int index, int inner)
+{
+    const struct definition_step *steps = world->one.definition->steps;
+
+    for (int i = steps[inner].parent; i >= 0; inner = i, i = steps[i].parent) {
+        const struct saga_step *group = saga_step_find(world->one.saga, i);
+
+        MUST(group != NULL && group->status == STEP_RUNNING, "a step goes on in a group that does not");
+        MUST(group->chosen == (steps[i].kind == STEP_SWITCH ? steps[inner].branch + 1 : 0), "a step goes on in a case that was not taken");
+        if (i == index)
+            return true;
+    }
+    return false;
+}
+
 static void check_execute(const struct world *world, const struct effect *effect, const struct saga *before)
 {
     const struct saga *after = world->one.saga;
@@ -151,7 +182,7 @@ static void check_execute(const struct world *world, const struct effect *effect
     MUST(!world->book.turned_back && !after->turned_back, "an execute command after compensation began");
     MUST(was == STEP_STATUS_COUNT || is_open(was), "an execute command for a settled step");
     for (int i = 0; i < effect->step; i++)
-        MUST(status_of(after, i) == STEP_DONE || status_of(after, i) == STEP_SKIPPED, "an execute command before the step before it was done");
+        MUST(behind(world, i) || is_group_around(world, i, effect->step), "an execute command before the step before it was done");
     MUST(strcmp(effect->service, step->service) == 0 && strcmp(effect->command, step->command) == 0, "another step's command");
     MUST(step->retry.attempts == RETRY_UNLIMITED || effect->attempt <= step->retry.attempts, "an attempt beyond the budget");
 }
@@ -231,8 +262,14 @@ static void check_steps(const struct world *world, const struct saga *before)
         if (step->due_at_ms != 0 && (due == 0 || step->due_at_ms < due))
             due = step->due_at_ms;
         MUST(!is_open(step->status) || !after->turned_back, "a step goes on though the saga turned back");
+        MUST(before == NULL || saga_step_find(before, step->index) == NULL || saga_step_find(before, step->index)->chosen == step->chosen,
+             "a switch that changed its mind");
         MUST(was == step->status || step->changed, "a step that changed in silence");
         MUST(was != STEP_COMPENSATED || step->status == STEP_COMPENSATED, "a step undone and no longer");
+        if (world->one.definition->steps[step->index].kind != STEP_COMMAND) {
+            MUST(step->done_order == 0 && step->due_at_ms == 0, "a group that is due, or to be undone");
+            continue;
+        }
         MUST((step->done_order != 0) == (to_be_undone(step->status) || is_undoing(step->status) || step->status == STEP_COMPENSATED ||
                                          step->status == STEP_COMPENSATION_FAILED),
              "a place in the order of completion, but neither done nor unknown");
@@ -389,6 +426,8 @@ static enum reply_header_outcome any_outcome(struct random *random)
 static const struct saga_step *waiting(const struct saga *saga)
 {
     for (size_t i = 0; i < saga->steps_len; i++) {
+        if (saga->definition->steps[saga->steps[i].index].kind != STEP_COMMAND)
+            continue;
         if (saga->steps[i].status == STEP_RUNNING || saga->steps[i].status == STEP_COMPENSATING)
             return &saga->steps[i];
     }
@@ -495,7 +534,8 @@ static void check_end(const struct world *world)
         enum step_status status = status_of(saga, i);
 
         if (saga->status == SAGA_COMPLETED)
-            MUST(status == STEP_DONE || status == STEP_SKIPPED, "completed, but not all its steps are done");
+            MUST(behind(world, i), "completed, but not all its steps are done");
+        MUST(saga->status != SAGA_COMPENSATED || !is_open(status), "compensated, but a step goes on");
         if (saga->status == SAGA_COMPENSATED && definition->steps[i].compensation != NULL) {
             MUST(!to_be_undone(status), "compensated, but a done step is not undone");
             MUST(!world->book.succeeded[i] || definition->steps[i].output != NULL || status == STEP_COMPENSATED, "compensated, but a success was left in place");

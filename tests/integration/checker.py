@@ -296,6 +296,16 @@ def apply_patch(state, patch):
     return after
 
 
+def tree(steps, group=None, case=0):
+    """(step, name of the group it stands in or None, its case there from 1, 0 = no switch), in the order of the text."""
+    for step in steps:
+        yield step, group, case
+        yield from tree(step.get("sequence", []), step["name"])
+        for number, item in enumerate(step.get("switch", []), 1):
+            yield from tree(item["steps"], step["name"], number)
+        yield from tree(step.get("default", []), step["name"], len(step.get("switch", [])) + 1)
+
+
 class Case:
     """The evidence taken apart once; what does not even parse is a finding already."""
 
@@ -306,11 +316,11 @@ class Case:
         self.journal = collections.defaultdict(list)        # partition -> [whole record: seq, vector, c, co, offset, steps]
         self.causes = collections.defaultdict(list)         # (topic, partition) -> [offset], as events and notes name them
         self.notes = []                                     # (what, topic, partition, offset, saga id or None)
-        self.definitions = {}                               # (name, version) -> definition
+        self.definitions = {}                               # (name, version) -> {step name: (step, name of its group, case)}
         for record in evidence.of("definitions"):
             if record.value and not record.key.startswith(b"."):
                 definition = json.loads(record.value)
-                self.definitions[definition["name"], definition["version"]] = definition
+                self.definitions[definition["name"], definition["version"]] = {step["name"]: (step, *at) for step, *at in tree(definition["steps"])}
         self.read_journal()
         for partition, records in sorted(self.journal.items()):
             for record in records:
@@ -321,8 +331,7 @@ class Case:
         self.findings.append(text)
 
     def step_of(self, state, name):
-        definition = self.definitions.get((state["definition"], state["version"]))
-        return next((step for step in definition["steps"] if step["name"] == name), {}) if definition else {}
+        return self.definitions.get((state["definition"], state["version"]), {}).get(name, ({},))[0]
 
     def read_record(self, record):
         """Its document, or None: framing, CRC and count are judged here."""
@@ -635,6 +644,27 @@ def check_ends(case):
             yield f"saga {saga_id}: {state['status']}, neither ended nor parked"
 
 
+def check_groups(case):
+    """What is in a group is reached only while the group runs, and only in the case that it took; one that ends takes its steps along."""
+    for saga_id, saga in case.sagas.items():
+        for step in saga.steps:
+            entries, before = step.after["steps"], step.before["steps"] if step.before else {}
+            defined = case.definitions.get((step.after["definition"], step.after["version"]), {})
+            for name, entry in entries.items():
+                _, group, number = defined.get(name, ({}, None, 0))
+                if group and (group not in entries or entries[group].get("case", 0) != number):
+                    yield f"saga {saga_id}: {name} is reached, but not the case of {group} that it stands in"
+                if "case" in before.get(name, {}) and before[name]["case"] != entry.get("case"):
+                    yield f"saga {saga_id}: {name} has taken another case than before"
+                if step.after["status"] in ("completed", "compensated") and entry["status"] in ("running", "retrying"):
+                    yield f"saga {saga_id}: {step.after['status']}, but {name} is {entry['status']}"
+                if step.after["status"] == "completed" and entry["status"] == "done":
+                    missing = [inner for inner, (_, at, its) in defined.items() if at == name and its == entry.get("case", 0) and
+                               entries.get(inner, {}).get("status") not in ("done", "skipped")]
+                    if missing:
+                        yield f"saga {saga_id}: completed, but {missing} in {name} are not done"
+
+
 UNDOING = ("compensating", "compensation-retrying", "compensated", "compensation-failed")
 
 
@@ -710,7 +740,7 @@ def check_effects(case):
     for saga_id, saga in case.sagas.items():
         for name, entry in (saga.state["steps"] if saga.state else {}).items():
             defined = case.step_of(saga.state, name)
-            if "reply" in defined:
+            if "reply" in defined or "command" not in defined:
                 continue
             execute, undo = said[f"{saga_id}/{name}/x"], said[f"{saga_id}/{name}/c"]
             if saga.state["status"] == "compensated" and "success" in execute and "compensation" in defined and "success" not in undo:
@@ -814,7 +844,7 @@ def check_states(case):
 
 
 CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_ends,
-          check_compensations, check_effects, check_view, check_states)
+          check_groups, check_compensations, check_effects, check_view, check_states)
 
 
 def findings(evidence):

@@ -99,7 +99,7 @@ class Baton:
         self.definitions = os.path.join(STACK_DIR, f"{prefix}definitions")
         os.makedirs(self.definitions, exist_ok=True)
         definitions = definitions or [definition_file("bench", "bench-order.json")]
-        self.services = sorted({part["service"] for definition in definitions for step in definition["steps"]
+        self.services = sorted({part["service"] for definition in definitions for step, *_ in checker.tree(definition["steps"])
                                 for part in (step, step.get("compensation", step)) if "service" in part})
         for definition in definitions:
             with open(os.path.join(self.definitions, f"{definition['name']}-{definition['version']}.json"), "w") as out:

@@ -126,6 +126,23 @@ def ghost(name, value):
     return damage
 
 
+def defined(key, edit):
+    """The definition says something else than what was run."""
+    def damage(evidence):
+        records, at = place(evidence, "baton.definitions", keyed(key))
+        document = json.loads(records[at].value)
+        edit(document["steps"])
+        records[at] = records[at]._replace(value=json.dumps(document).encode())
+    return damage
+
+
+def grouped(name, count, **group):
+    """The first steps stand in a group."""
+    def edit(steps):
+        steps[:count] = [{"name": name, "sequence": steps[:count], **group}]
+    return edit
+
+
 UNDO = "no/B/c/1"
 ROWS = [  # what is damaged, how, what the checker says of it
     ("a command sent twice", double("chain.commands", of("ce_id", UNDO)), f"command {UNDO}: 2 times"),
@@ -184,6 +201,13 @@ ROWS = [  # what is damaged, how, what the checker says of it
      "saga no: A/x/2 is sent although the saga has turned back or ended"),
     ("a compensation left out", rewrite(last_of("no"), lambda document: its(document, "no")["patch"]["steps"]["A"].update(status="done")),
      "saga no: compensated, but ['A'] are not undone"),
+    ("a step of a group that was not entered", defined(b"chain@1", grouped("G", 2)), "saga no: B is reached, but not the case of G that it stands in"),
+    ("a step of another case", rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["patch"]["steps"].update(
+        A={"status": "done", "case": 1}, B={"status": "running", "case": 2})), "saga no: A has taken another case than before"),
+    ("a compensated saga with a step under way", rewrite(last_of("no"), lambda document: its(document, "no")["patch"]["steps"].update(
+        C={"status": "running"})), "saga no: compensated, but C is running"),
+    ("a completed group that lacks a step", defined(b"mirror@1", lambda steps: steps[0].update(sequence=[{"name": "inner"}])),
+     "completed, but ['inner'] in show are not done"),
     ("a completed saga that sent a compensation", rewrite(last_of("plain"), lambda document: its(document, "plain").update(send=["show/c/1"])),
      "saga plain: completed, but compensations were sent"),
     ("a saga without an end", rewrite(last_of("no"), lambda document: its(document, "no")["patch"]["set"].update(status="running")),

@@ -16,6 +16,8 @@ static const char *const definition_beyond[] = {
     "is the name of step",     /* names are unique */
     "is the pivot already",    /* one pivot */
     "below \"interval\"",      /* maxInterval against interval */
+    "groups are nested",       /* depth */
+    "steps expected in all",   /* of all lists together */
     "at most 3650d",           /* the value of a duration; its form is in the schema */
     "without its \"}\"",       /* templates that do not close */
     NULL,

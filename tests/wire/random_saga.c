@@ -28,6 +28,7 @@ static void change_step(struct random *random, struct saga_step *step)
 {
     step->changed = true;
     step->status = (enum step_status)random_below(random, STEP_STATUS_COUNT);
+    step->chosen = random_below(random, 4);
     step->attempts = random_below(random, 3);
     step->compensations = random_below(random, 3);
     step->unanswered = random_one_in(random, 2);

@@ -174,6 +174,7 @@ static void assert_step_equal(const struct saga_step *a, const struct saga_step 
 {
     assert_int_equal(a->index, b->index);
     assert_int_equal(a->status, b->status);
+    assert_int_equal(a->chosen, b->chosen);
     assert_int_equal(a->attempts, b->attempts);
     assert_int_equal(a->compensations, b->compensations);
     assert_int_equal(a->unanswered, b->unanswered);
