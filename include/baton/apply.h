@@ -23,7 +23,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
  * major, so that a topic can be replayed and a crashed step resumed elsewhere.
  *
  * @saga      Borrowed, only read.
- * @ret_next  Out: the new state, the caller's; NULL if the event changed nothing (IGNORED_EARLY) or memory ran out.
+ * @ret_next  Out: the new state, the caller's; NULL if the event changed nothing (IGNORED_EARLY, IGNORED_REFUSED) or memory ran out.
  * @event    Borrowed. EVENT_START on an existing saga counts a duplicate (the caller has checked that the input is the same).
  * @effects  Out, cleared first. In the order they must appear in the topics.
  * Returns BATON_OK (see effects->disposition) or BATON_E_NOMEM.

@@ -38,6 +38,7 @@ enum step_status {
     STEP_COMPENSATION_RETRYING,
     STEP_COMPENSATED,
     STEP_COMPENSATION_FAILED, /* its budget is spent: the saga is parked */
+    STEP_COMPENSATION_SKIPPED, /* an operator said so: what it did stays */
     STEP_STATUS_COUNT,
 };
 const char *step_status_name(enum step_status status); /* "running", "retrying", ..., "compensation-retrying", ... */
@@ -52,6 +53,7 @@ struct saga_step {
     int chosen;            /* of a switch: the case it took, 1..; one more than its cases = the default; 0 = none */
     int attempts;          /* execute commands sent */
     int compensations;     /* compensate commands sent */
+    int forgiven;          /* so many of the present direction's attempts were before an operator's retry: they count against no budget */
     bool unanswered;       /* some execute attempt timed out with no answer to any attempt since */
     int done_order;        /* 1.. in order of completion (or of giving up, when unknown); 0 = neither */
     int64_t first_at_ms;   /* of the present direction's first attempt */
@@ -60,8 +62,27 @@ struct saga_step {
     int64_t settled_at_ms; /* 0 = not yet */
     json_t *output;        /* owned; NULL = none */
     json_t *error;         /* owned; {"code","message","details"?}; NULL = none */
+    json_t *input;         /* owned; an operator's, instead of the definition's; NULL = none */
+    json_t *undo_input;    /* owned; likewise of the compensation */
     bool changed;          /* by the last apply: the journal's patch holds just these */
 };
+
+/* What an operator, or another program, may ask of a saga. */
+enum saga_verb {
+    VERB_CANCEL,     /* turn back, and end as cancelled */
+    VERB_TERMINATE,  /* end now, without compensation */
+    VERB_PAUSE,      /* send nothing, let no timer fire, until it is resumed */
+    VERB_RESUME,     /* after a pause */
+    VERB_RETRY,      /* the parked step again, its budget anew, perhaps with another input */
+    VERB_SKIP,       /* go on without this step, or without its compensation */
+    VERB_COMPLETE,   /* this step, or its compensation, was done by hand */
+    VERB_COMPENSATE, /* turn back, and end as compensated */
+    VERB_COUNT,
+};
+const char *saga_verb_name(enum saga_verb verb); /* "cancel", ... */
+bool saga_verb_parse(const char *text, size_t len, enum saga_verb *ret_verb);
+#define VERB_WHO_MAX 128 /* bytes */
+#define VERB_WHY_MAX 256
 
 enum history_kind {
     HISTORY_STARTED,
@@ -85,6 +106,8 @@ enum history_kind {
     HISTORY_DEADLINE,     /* saga timeout */
     HISTORY_ENDED,
     HISTORY_DUPLICATE_START,
+    HISTORY_VERB, /* + enum saga_verb: an operator's, with a note of who and why */
+    HISTORY_VERB_LAST = HISTORY_VERB + VERB_COUNT - 1,
     HISTORY_KIND_COUNT,
 };
 const char *history_kind_name(enum history_kind kind);
@@ -95,6 +118,7 @@ struct saga_history {
     enum history_kind kind;
     int step;    /* definition index; -1 = the saga itself */
     int attempt; /* 0 = none */
+    json_t *note; /* owned; {"who","why"?} of a verb; NULL = none */
 };
 
 /* Where the starter wants its answer, if it said so. */
@@ -117,6 +141,7 @@ struct saga {
     json_t *error;          /* owned; {"step","code","message"}; why it turned back or parked; NULL = none */
     char *parked;           /* owned; reason while status is SAGA_PARKED, else NULL */
     enum saga_status parked_from; /* SAGA_RUNNING or SAGA_COMPENSATING, while parked */
+    int64_t paused_at_ms;         /* parked because an operator paused it, since then; 0 = not */
     bool turned_back;             /* compensation has begun */
     char *traceparent, *tracestate; /* owned; of the start command; NULL = none */
     struct saga_reply_to reply_to;  /* owned */
@@ -139,7 +164,7 @@ struct saga_step *saga_step_find(const struct saga *saga, int index);
 /** Rough bytes of heap it holds, payloads included; for the cache's bound. */
 size_t saga_heap_bytes(const struct saga *saga);
 
-enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_KIND_COUNT };
+enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_VERB, EVENT_KIND_COUNT };
 
 /* What a reply says by its headers; the body's part is decided by the core, which knows the step. */
 enum reply_header_outcome { REPLY_UNSAID, REPLY_SUCCESS, REPLY_FAILURE, REPLY_RETRY, REPLY_PENDING };
@@ -166,6 +191,14 @@ struct saga_event {
     /* EVENT_PARK: what the saga should do next cannot be carried out (a command no broker takes): it waits for an operator.
      * Live sagas only; what is outstanding is given up, its late reply resumes the saga. */
     const char *reason; /* borrowed */
+
+    /* EVENT_VERB; all borrowed */
+    enum saga_verb verb;
+    const char *who;       /* not empty, at most VERB_WHO_MAX bytes */
+    const char *why;       /* at most VERB_WHY_MAX bytes; NULL = not said */
+    const char *step_name; /* NULL = none */
+    json_t *value;         /* retry: the input; skip, complete: the output; NULL or null = none */
+    const char *verb_id;   /* of the message that asked for it, for the journal; NULL = none */
 };
 
 enum effect_kind {
@@ -191,6 +224,7 @@ enum disposition {
     IGNORED_DUPLICATE, /* the outcome was known already */
     IGNORED_LATE,      /* the step was given up, or the saga ended */
     IGNORED_EARLY,     /* a timer with nothing due */
+    IGNORED_REFUSED,           /* a verb that the state forbids: nothing changed; effects->refusal says why */
 };
 const char *disposition_name(enum disposition disposition);
 
@@ -199,6 +233,7 @@ struct effects {
     struct effect *items;
     size_t len, cap;
     enum disposition disposition;
+    char refusal[256]; /* of IGNORED_REFUSED; else empty */
 };
 void effects_clear(struct effects *effects);
 void effects_free(struct effects *effects);

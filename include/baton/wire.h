@@ -52,7 +52,7 @@ enum dlq_reason {
     DLQ_INVALID_JSON, DLQ_TOO_LARGE, DLQ_TOO_DEEP, DLQ_TOO_MANY_HEADERS, DLQ_MISSING_ID, DLQ_INVALID_ID, DLQ_MISSING_TYPE,
     DLQ_UNKNOWN_DEFINITION, DLQ_CONFLICTING_START, DLQ_NOT_AN_OBJECT, DLQ_MISSING_CORRELATION, DLQ_INVALID_CORRELATION,
     DLQ_ORPHAN_REPLY, DLQ_WRONG_STEP, DLQ_WRONG_SERVICE, DLQ_INVALID_CLOUDEVENT, DLQ_INVALID_OUTCOME, DLQ_BAD_SIGNATURE,
-    DLQ_WRONG_PARTITION, DLQ_UNKNOWN_VERB, DLQ_REPLY_TOPIC_NOT_ALLOWED, DLQ_UNDELIVERABLE, DLQ_KILLS_WORKER, DLQ_REASON_COUNT,
+    DLQ_WRONG_PARTITION, DLQ_UNKNOWN_VERB, DLQ_INVALID_CONTROL, DLQ_UNKNOWN_SAGA, DLQ_REPLY_TOPIC_NOT_ALLOWED, DLQ_UNDELIVERABLE, DLQ_KILLS_WORKER, DLQ_REASON_COUNT,
 };
 const char *dlq_reason_name(enum dlq_reason reason); /* "invalid-json", ... */
 
@@ -104,6 +104,22 @@ enum baton_err wire_reply_read(const struct bus_message *message, const struct j
                                struct wire_reply *ret_reply, enum dlq_reason *ret_reason, struct baton_error *err);
 void wire_reply_clear(struct wire_reply *reply);
 
+/* --- input: control --- */
+struct wire_control { /* what an operator, or a program, asks of a saga */
+    json_t *doc; /* owned; the texts below are borrowed from it */
+    enum saga_verb verb;
+    const char *who, *why, *step; /* why, step: NULL = none */
+    json_t *value;                /* borrowed: the input of retry, the output of skip and complete; NULL = none */
+    char *message_id;             /* owned; ce_id; NULL = none */
+    char *reply_topic, *reply_correlation; /* owned; as in a start; the correlation is the message's id if it gave no other */
+};
+/** Saga id: the key, else header saga-id or ce_sagaid. BATON_E_POISON with reason. */
+enum baton_err wire_control_read(const struct bus_message *message, const struct json_limits *limits, char ret_id[SAGA_ID_MAX + 1],
+                                 struct wire_control *ret_control, enum dlq_reason *ret_reason, struct baton_error *err);
+void wire_control_clear(struct wire_control *control);
+/** As an event; borrows from control. */
+struct saga_event wire_control_event(const struct wire_control *control, int64_t at_ms);
+
 /* --- output: a record under construction; memory is reused from record to record --- */
 #define WIRE_OUT_HEADERS_MAX (BUS_HEADERS_MAX + 16)
 struct wire_out {
@@ -133,6 +149,19 @@ enum baton_err wire_command_write(const struct saga *saga, const struct effect *
  * baton.saga.parked.v1 / resumed). correlation: the starter's, or NULL; "b64:" is decoded to raw bytes. */
 enum baton_err wire_result_write(const struct saga *saga, enum effect_kind kind, int64_t now_ms, const char *topic,
                                  const char *correlation, struct wire_out *out, struct baton_error *err);
+/* What became of a control message. */
+enum wire_answer_outcome { ANSWER_ACCEPTED, ANSWER_REFUSED, ANSWER_UNKNOWN_SAGA };
+struct wire_answer {
+    enum wire_answer_outcome outcome;
+    const char *saga_id;
+    const struct saga *saga; /* after it; NULL = there is none */
+    const char *reason;      /* NULL = accepted */
+    int32_t partition;       /* of the control message */
+    int64_t offset;
+};
+/** The answer to a control message that named a topic for it. */
+enum baton_err wire_answer_write(const struct wire_answer *answer, const struct wire_control *control, int64_t now_ms, struct wire_out *out,
+                                 struct baton_error *err);
 /** The dead letter: original key, value, headers and the dlq-* headers (older dlq-* headers are replaced). It borrows from message, as a
  * forwarded record does: produce it before the message is released. */
 enum baton_err wire_dead_letter_write(const struct bus_message *message, const char *origin_topic, enum dlq_reason reason,
@@ -194,6 +223,9 @@ void journal_writer_step(struct journal_writer *writer, const struct saga *saga,
                          const struct journal_cause *cause, const struct effects *effects);
 /** An input that touched no saga: forwarded, dead-lettered, ignored. `what` is "forwarded", "dead-letter:<reason>". */
 void journal_writer_note(struct journal_writer *writer, const struct journal_cause *cause, const char *what, const char *saga_id);
+/** A verb that its saga's state forbids. */
+void journal_writer_refused(struct journal_writer *writer, const struct journal_cause *cause, const char *saga_id,
+                            const struct saga_event *event, const char *reason);
 /** A saga whose retention ended. */
 void journal_writer_purge(struct journal_writer *writer, const char *saga_id, int64_t at_ms);
 

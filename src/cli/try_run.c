@@ -138,6 +138,8 @@ static bool settles_answer(enum history_kind kind)
     case HISTORY_DEADLINE:
     case HISTORY_ENDED:
     case HISTORY_DUPLICATE_START:
+    case HISTORY_VERB:
+    case HISTORY_VERB_LAST:
     case HISTORY_KIND_COUNT: return false;
     }
     return false;

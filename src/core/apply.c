@@ -31,11 +31,17 @@ static size_t noise(const struct saga *saga)
 
 void apply_history(struct apply *apply, enum history_kind kind, int step, int attempt)
 {
+    apply_history_note(apply, kind, step, attempt, NULL);
+}
+
+void apply_history_note(struct apply *apply, enum history_kind kind, int step, int attempt, json_t *note)
+{
     struct saga *saga = apply->next;
 
     if ((kind == HISTORY_DUPLICATE || kind == HISTORY_LATE || kind == HISTORY_DUPLICATE_START) && noise(saga) >= HISTORY_NOISE_MAX)
         return;
     if (saga->history_len == SAGA_HISTORY_MAX) {
+        json_decref(saga->history[0].note);
         memmove(saga->history, saga->history + 1, (saga->history_len - 1) * sizeof *saga->history);
         saga->history_len--;
         saga->history_dropped++;
@@ -46,6 +52,7 @@ void apply_history(struct apply *apply, enum history_kind kind, int step, int at
         struct saga_history *history = realloc(saga->history, cap * sizeof *history);
 
         if (history == NULL) {
+            json_decref(note);
             apply->failed = true;
             return;
         }
@@ -53,7 +60,7 @@ void apply_history(struct apply *apply, enum history_kind kind, int step, int at
         saga->history_cap = cap;
     }
     saga->history[saga->history_len++] = (struct saga_history){
-        .after_ms = apply->at - saga->started_at_ms, .kind = kind, .step = step, .attempt = attempt};
+        .after_ms = apply->at - saga->started_at_ms, .kind = kind, .step = step, .attempt = attempt, .note = note};
     saga->history_new++;
 }
 
@@ -108,10 +115,7 @@ void apply_resume(struct apply *apply)
 {
     struct saga *saga = apply->next;
 
-    free(saga->parked);
-    saga->parked = NULL;
-    saga->status = saga->parked_from;
-    saga->parked_changed = true;
+    apply_unpark(apply, saga->parked_from);
     apply_history(apply, HISTORY_RESUMED, -1, 0);
     (void)apply_effect(apply, EFFECT_RESUMED);
 }
@@ -119,6 +123,17 @@ void apply_resume(struct apply *apply)
 bool apply_is_group(const struct apply *apply, const struct saga_step *step)
 {
     return apply->definition->steps[step->index].kind != STEP_COMMAND;
+}
+
+void apply_unpark(struct apply *apply, enum saga_status to)
+{
+    struct saga *saga = apply->next;
+
+    free(saga->parked);
+    saga->parked = NULL;
+    saga->paused_at_ms = 0;
+    saga->status = to;
+    saga->parked_changed = true;
 }
 
 const char *apply_step_name(const struct apply *apply, const struct saga_step *step)
@@ -254,7 +269,8 @@ static void on_reply(struct apply *apply, const struct saga_event *event)
 
     assert(event->step >= 0 && (size_t)event->step < apply->definition->steps_len);
     step = saga_step_find(apply->next, event->step);
-    if (step == NULL || event->attempt < 1 ||
+    /* What was terminated stays as it was left: whatever is said of it now is only counted. */
+    if (apply->next->status == SAGA_TERMINATED || step == NULL || event->attempt < 1 ||
         event->attempt > (event->action == ACTION_EXECUTE ? step->attempts : step->compensations)) {
         struct saga_step nowhere = {.index = event->step};
 
@@ -274,7 +290,7 @@ static void on_reply(struct apply *apply, const struct saga_event *event)
     reply_meaning_clear(&meaning);
 }
 
-static struct saga_step *outstanding(const struct apply *apply)
+struct saga_step *apply_outstanding(const struct apply *apply)
 {
     struct saga *saga = apply->next;
 
@@ -285,20 +301,25 @@ static struct saga_step *outstanding(const struct apply *apply)
     return NULL;
 }
 
-/* The saga's time is up: it turns back, unless it cannot any more. */
-static void on_deadline(struct apply *apply)
+bool apply_pivot_unsettled(const struct apply *apply)
 {
-    struct saga *saga = apply->next;
-    struct saga_step *step = outstanding(apply);
-    const struct definition_step *definition = step == NULL ? NULL : &apply->definition->steps[step->index];
+    const struct saga *saga = apply->next;
 
-    saga->deadline_at_ms = 0;
-    apply_history(apply, HISTORY_DEADLINE, -1, 0);
-    if (forward_past_pivot(apply))
-        return;
-    /* A pivot that has been sent and cannot be undone has to be settled first. */
-    if (step != NULL && definition->pivot && definition->compensation == NULL && (step->status == STEP_RUNNING || step->unanswered))
-        return;
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        const struct saga_step *step = &saga->steps[i];
+        const struct definition_step *definition = &apply->definition->steps[step->index];
+
+        if (definition->pivot && definition->compensation == NULL &&
+            (step->status == STEP_RUNNING || step->status == STEP_UNKNOWN || (step->status == STEP_RETRYING && step->unanswered)))
+            return true;
+    }
+    return false;
+}
+
+int apply_give_up_outstanding(struct apply *apply, const char *code, const char *message)
+{
+    struct saga_step *step = apply_outstanding(apply);
+
     if (step != NULL) {
         step->unanswered = step->unanswered || step->status == STEP_RUNNING;
         step->status = step->unanswered ? STEP_UNKNOWN : STEP_FAILED;
@@ -306,9 +327,20 @@ static void on_deadline(struct apply *apply)
         step->due_at_ms = 0;
         step->settled_at_ms = apply->at;
         step->changed = true;
-        apply_set(apply, &step->error, reply_error("DEADLINE", "the saga's timeout"));
+        apply_set(apply, &step->error, reply_error(code, message));
     }
-    compensate_begin(apply, step == NULL ? -1 : step->index, "DEADLINE", "the saga's timeout has passed");
+    return step == NULL ? -1 : step->index;
+}
+
+/* The saga's time is up: it turns back, unless it cannot any more. */
+static void on_deadline(struct apply *apply)
+{
+    apply->next->deadline_at_ms = 0;
+    apply_history(apply, HISTORY_DEADLINE, -1, 0);
+    /* A pivot that has been sent and cannot be undone has to be settled first. */
+    if (!forward_past_pivot(apply) && !apply_pivot_unsettled(apply))
+        compensate_begin(apply, apply_give_up_outstanding(apply, "DEADLINE", "the saga's timeout"), "DEADLINE",
+                         "the saga's timeout has passed");
 }
 
 static void on_timer(struct apply *apply)
@@ -316,6 +348,10 @@ static void on_timer(struct apply *apply)
     struct saga *saga = apply->next;
     bool due = false;
 
+    if (saga->paused_at_ms != 0) {
+        apply->effects->disposition = IGNORED_EARLY;
+        return;
+    }
     if (saga->status == SAGA_RUNNING && saga->deadline_at_ms > 0 && saga->deadline_at_ms <= apply->at) {
         on_deadline(apply);
         due = true;
@@ -358,7 +394,7 @@ static void settle_due(struct saga *saga)
 {
     int64_t due = saga->status == SAGA_RUNNING ? saga->deadline_at_ms : 0;
 
-    for (size_t i = 0; i < saga->steps_len; i++) {
+    for (size_t i = 0; i < saga->steps_len && saga->paused_at_ms == 0; i++) {
         int64_t step = saga->steps[i].due_at_ms;
 
         if (step > 0 && (due == 0 || step < due))
@@ -397,11 +433,12 @@ const char *saga_broken_rule(const struct saga *saga)
 /* Close the application: the invariant holds in release builds too, because a saga that breaks it would be silently stuck. */
 static enum baton_err finish(struct apply *apply, struct saga **ret_next)
 {
-    if (apply->failed || apply->effects->disposition == IGNORED_EARLY) {
-        enum disposition disposition = apply->effects->disposition;
+    enum disposition disposition = apply->effects->disposition;
 
-        effects_clear(apply->effects);
-        apply->effects->disposition = disposition;
+    if (apply->failed || disposition == IGNORED_EARLY || disposition == IGNORED_REFUSED) {
+        if (apply->failed)
+            effects_clear(apply->effects);
+        assert(apply->effects->len == 0);
         saga_free(apply->next);
         *ret_next = NULL;
         return apply->failed ? BATON_E_NOMEM : BATON_OK;
@@ -470,9 +507,14 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
         next->duplicates++;
         apply_history(&apply, HISTORY_DUPLICATE_START, -1, 0);
         break;
-    case EVENT_REPLY: on_reply(&apply, event); break;
+    case EVENT_REPLY:
+        verbs_hold(&apply);
+        on_reply(&apply, event);
+        verbs_hold_on(&apply, saga);
+        break;
     case EVENT_TIMER: on_timer(&apply); break;
     case EVENT_PARK: on_park(&apply, event); break;
+    case EVENT_VERB: verbs_apply(&apply, event); break;
     case EVENT_KIND_COUNT: assert(false); break;
     }
     return finish(&apply, ret_next);

@@ -1,5 +1,5 @@
 /*
- * apply_internal.h -- one application of the rules under way. apply.c opens and closes it; forward.c and compensate.c hold the rules.
+ * apply_internal.h -- one application of the rules under way. apply.c opens and closes it; forward.c, compensate.c and verbs.c hold the rules.
  */
 #ifndef BATON_CORE_APPLY_INTERNAL_H
 #define BATON_CORE_APPLY_INTERNAL_H
@@ -15,6 +15,7 @@ struct apply {
     struct saga *next; /* the copy that becomes the saga if nothing fails */
     struct effects *effects;
     int64_t at;
+    bool held;   /* the saga is paused: what would be sent waits for its end */
     bool failed; /* memory ran out: the copy and the effects are thrown away */
 };
 
@@ -22,7 +23,15 @@ struct apply {
 void apply_history(struct apply *apply, enum history_kind kind, int step, int attempt);
 struct effect *apply_effect(struct apply *apply, enum effect_kind kind); /* NULL if memory ran out */
 void apply_park(struct apply *apply, enum saga_status from, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void apply_history_note(struct apply *apply, enum history_kind kind, int step, int attempt, json_t *note); /* takes note over */
 void apply_resume(struct apply *apply);
+void apply_unpark(struct apply *apply, enum saga_status to); /* without telling anybody */
+/** The step that runs or is to be tried again; NULL = none. */
+struct saga_step *apply_outstanding(const struct apply *apply);
+/** Is it unknown whether a pivot that cannot be undone has been passed? */
+bool apply_pivot_unsettled(const struct apply *apply);
+/** The outstanding step is waited for no more: unknown if an attempt of it went unanswered, else failed. Its index; -1 = there is none. */
+int apply_give_up_outstanding(struct apply *apply, const char *code, const char *message);
 struct expr_scope apply_scope(const struct apply *apply);
 /** Evaluate a template; NULL template gives {}. An expression that fails: *ret_error is set (owned) and false returned. */
 bool apply_template(struct apply *apply, const struct template *template, json_t **ret_value, json_t **ret_error);
@@ -45,6 +54,11 @@ void forward_from(struct apply *apply, int index); /* enter this step, and whate
 void forward_reply(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning);
 void forward_due(struct apply *apply, struct saga_step *step);
 bool forward_past_pivot(const struct apply *apply);
+/** The step on which a saga parked on its way forward; NULL = none. */
+struct saga_step *forward_parked_step(const struct apply *apply);
+void forward_again(struct apply *apply, struct saga_step *step);                  /* its budget anew */
+void forward_complete(struct apply *apply, struct saga_step *step, json_t *output); /* takes output over; NULL = null */
+void forward_skip(struct apply *apply, struct saga_step *step, json_t *output);     /* likewise; NULL = none */
 
 /* compensate.c */
 void compensate_begin(struct apply *apply, int step, const char *code, const char *message);
@@ -52,5 +66,17 @@ void compensate_next(struct apply *apply);
 void compensate_late(struct apply *apply, struct saga_step *step); /* a success after the step had been given up */
 void compensate_reply(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning);
 void compensate_due(struct apply *apply, struct saga_step *step);
+/** The step whose compensation is under way, or parked; NULL = none. */
+struct saga_step *compensate_under_way(const struct apply *apply);
+void compensate_again(struct apply *apply, struct saga_step *step); /* its budget anew */
+/** Its compensation is done, or left out, by hand: as told by status. */
+void compensate_settle(struct apply *apply, struct saga_step *step, enum step_status status);
+
+/* verbs.c */
+#define CANCELLED_CODE "CANCELLED" /* of the saga's error, without a step: it ends as cancelled */
+void verbs_apply(struct apply *apply, const struct saga_event *event);
+/** Around an event of a paused saga: its rules run, nothing is sent, and it stays paused. Of another saga nothing happens. */
+void verbs_hold(struct apply *apply);
+void verbs_hold_on(struct apply *apply, const struct saga *before);
 
 #endif

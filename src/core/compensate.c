@@ -7,6 +7,7 @@
  * Tests:    tests/core/test_apply.c
  */
 #include "apply_internal.h"
+#include <string.h>
 
 static const struct definition_compensation *compensation_of(const struct apply *apply, const struct saga_step *step)
 {
@@ -53,22 +54,23 @@ static struct saga_step *last_done(const struct apply *apply)
     for (size_t i = 0; i < apply->next->steps_len; i++) {
         struct saga_step *step = &apply->next->steps[i];
 
-        if ((step->status == STEP_DONE || step->status == STEP_UNKNOWN) && compensation_of(apply, step) != NULL &&
+        if ((step->status == STEP_DONE || step->status == STEP_UNKNOWN || (step->status == STEP_SKIPPED && step->done_order > 0)) &&
+            compensation_of(apply, step) != NULL &&
             (last == NULL || step->done_order > last->done_order))
             last = step;
     }
     return last;
 }
 
-static bool under_way(const struct apply *apply)
+struct saga_step *compensate_under_way(const struct apply *apply)
 {
     for (size_t i = 0; i < apply->next->steps_len; i++) {
         enum step_status status = apply->next->steps[i].status;
 
         if (status == STEP_COMPENSATING || status == STEP_COMPENSATION_RETRYING || status == STEP_COMPENSATION_FAILED)
-            return true;
+            return &apply->next->steps[i];
     }
-    return false;
+    return NULL;
 }
 
 /* {"input": <what the step was given>, "output": <what it answered>} where the definition says nothing. */
@@ -76,7 +78,9 @@ static json_t *default_input(struct apply *apply, const struct saga_step *step)
 {
     json_t *given = NULL, *error = NULL;
 
-    if (!apply_template(apply, apply->definition->steps[step->index].input, &given, &error))
+    if (step->input != NULL)
+        given = json_incref(step->input);
+    else if (!apply_template(apply, apply->definition->steps[step->index].input, &given, &error))
         given = json_null();
     json_decref(error);
     return json_pack("{s:o, s:O}", "input", given, "output", step->output == NULL ? json_null() : step->output);
@@ -97,7 +101,17 @@ static void send(struct apply *apply, struct saga_step *step)
     json_t *input = NULL, *error = NULL;
     struct effect *effect = NULL;
 
-    if (compensation->input == NULL) {
+    if (step->compensations == 0)
+        step->forgiven = 0; /* those were attempts of the step itself */
+    if (apply->held) {
+        step->status = STEP_COMPENSATION_RETRYING;
+        step->due_at_ms = apply->at;
+        step->changed = true;
+        return;
+    }
+    if (step->undo_input != NULL) {
+        input = json_incref(step->undo_input);
+    } else if (compensation->input == NULL) {
         input = default_input(apply, step);
         apply->failed = apply->failed || input == NULL;
     } else if (!apply_template(apply, compensation->input, &input, &error) && error != NULL) {
@@ -108,7 +122,7 @@ static void send(struct apply *apply, struct saga_step *step)
     step->status = STEP_COMPENSATING;
     step->compensations++;
     step->sent_at_ms = apply->at;
-    if (step->compensations == 1)
+    if (step->compensations == step->forgiven + 1)
         step->first_at_ms = apply->at;
     step->due_at_ms = apply_reply_due(apply, &compensation->retry, step, compensation->timeout_ms);
     step->changed = true;
@@ -127,12 +141,18 @@ static void send(struct apply *apply, struct saga_step *step)
     effect->expires_at_ms = step->due_at_ms;
 }
 
+/* An error without a step is the saga's own: no participant can say that it was cancelled. */
+static bool cancelled(const struct saga *saga)
+{
+    return json_is_null(json_object_get(saga->error, "step")) && strcmp(error_code(saga->error), CANCELLED_CODE) == 0;
+}
+
 void compensate_next(struct apply *apply)
 {
     struct saga *saga = apply->next;
     struct saga_step *step = last_done(apply);
 
-    if (under_way(apply))
+    if (compensate_under_way(apply) != NULL)
         return; /* one at a time: the order is a promise */
     if (step != NULL) {
         send(apply, step);
@@ -140,12 +160,27 @@ void compensate_next(struct apply *apply)
     }
     if (saga_status_ended(saga->status))
         return;
-    saga->status = SAGA_COMPENSATED;
+    saga->status = cancelled(saga) ? SAGA_CANCELLED : SAGA_COMPENSATED;
     if (saga->ended_at_ms != 0)
         return; /* its result is out already: this was the undoing of a success that came late */
     saga->ended_at_ms = apply->at;
     apply_history(apply, HISTORY_ENDED, -1, 0);
     (void)apply_effect(apply, EFFECT_RESULT);
+}
+
+void compensate_again(struct apply *apply, struct saga_step *step)
+{
+    step->forgiven = step->compensations;
+    send(apply, step);
+}
+
+void compensate_settle(struct apply *apply, struct saga_step *step, enum step_status status)
+{
+    step->status = status;
+    step->due_at_ms = 0;
+    step->settled_at_ms = apply->at;
+    step->changed = true;
+    compensate_next(apply);
 }
 
 void compensate_late(struct apply *apply, struct saga_step *step)
@@ -155,7 +190,7 @@ void compensate_late(struct apply *apply, struct saga_step *step)
     step->changed = true;
     saga->late++;
     apply_history(apply, HISTORY_LATE, step->index, step->attempts);
-    if (compensation_of(apply, step) == NULL || saga->status == SAGA_TERMINATED)
+    if (compensation_of(apply, step) == NULL)
         return;
     step->status = STEP_DONE;
     step->done_order = apply_next_order(apply);
@@ -181,13 +216,13 @@ static void undone(struct apply *apply, const struct saga_event *event, struct s
 static void try_again(struct apply *apply, struct saga_step *step, json_t *error, int64_t retry_after_ms)
 {
     const struct retry_policy *retry = &compensation_of(apply, step)->retry;
-    int64_t delay = retry_delay_ms(retry, apply->next->id, apply_step_name(apply, step), step->compensations + 1);
+    int64_t delay = retry_delay_ms(retry, apply->next->id, apply_step_name(apply, step), step->compensations - step->forgiven + 1);
 
     if (delay < retry_after_ms)
         delay = retry_after_ms;
     apply_set(apply, &step->error, error);
     step->changed = true;
-    if (!apply_retry_allowed(apply, retry, step, step->compensations, error_code(step->error), delay)) {
+    if (!apply_retry_allowed(apply, retry, step, step->compensations - step->forgiven, error_code(step->error), delay)) {
         give_up(apply, step);
         return;
     }
@@ -226,7 +261,7 @@ void compensate_reply(struct apply *apply, const struct saga_event *event, struc
 void compensate_due(struct apply *apply, struct saga_step *step)
 {
     if (step->status == STEP_COMPENSATION_RETRYING) {
-        if (apply->at < apply_latest(&compensation_of(apply, step)->retry, step))
+        if (step->compensations == step->forgiven || apply->at < apply_latest(&compensation_of(apply, step)->retry, step))
             send(apply, step);
         else
             give_up(apply, step); /* the timer came late: what is sent now would have expired */

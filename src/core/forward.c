@@ -75,7 +75,15 @@ static void send(struct apply *apply, struct saga_step *step)
     json_t *input = NULL, *error = NULL;
     struct effect *effect = NULL;
 
-    if (!apply_template(apply, definition->input, &input, &error)) {
+    if (apply->held) {
+        step->status = STEP_RETRYING;
+        step->due_at_ms = apply->at;
+        step->changed = true;
+        return;
+    }
+    if (step->input != NULL) {
+        input = json_incref(step->input);
+    } else if (!apply_template(apply, definition->input, &input, &error)) {
         if (error == NULL)
             return;
         apply_set(apply, &step->error, error);
@@ -86,7 +94,7 @@ static void send(struct apply *apply, struct saga_step *step)
     step->status = STEP_RUNNING;
     step->attempts++;
     step->sent_at_ms = apply->at;
-    if (step->attempts == 1)
+    if (step->attempts == step->forgiven + 1)
         step->first_at_ms = apply->at;
     step->due_at_ms = apply_reply_due(apply, &definition->retry, step, definition->timeout_ms);
     step->changed = true;
@@ -234,12 +242,12 @@ static void give_up(struct apply *apply, struct saga_step *step)
 static void try_again(struct apply *apply, struct saga_step *step, json_t *error, int64_t retry_after_ms)
 {
     const struct definition_step *definition = definition_of(apply, step);
-    int64_t delay = retry_delay_ms(&definition->retry, apply->next->id, definition->name, step->attempts + 1);
+    int64_t delay = retry_delay_ms(&definition->retry, apply->next->id, definition->name, step->attempts - step->forgiven + 1);
 
     if (delay < retry_after_ms)
         delay = retry_after_ms;
     apply_set(apply, &step->error, error);
-    if (!apply_retry_allowed(apply, &definition->retry, step, step->attempts, error_code(step->error), delay)) {
+    if (!apply_retry_allowed(apply, &definition->retry, step, step->attempts - step->forgiven, error_code(step->error), delay)) {
         give_up(apply, step);
         return;
     }
@@ -314,14 +322,54 @@ static void awaited(struct apply *apply, const struct saga_event *event, struct 
     try_again(apply, step, json_incref(meaning->error), event->retry_after_ms);
 }
 
-/* The step on which a saga parked on its way forward. */
-static bool is_parked_step(const struct apply *apply, const struct saga_step *step)
+struct saga_step *forward_parked_step(const struct apply *apply)
 {
     const struct saga *saga = apply->next;
 
-    return saga->status == SAGA_PARKED && saga->parked_from == SAGA_RUNNING && step == &saga->steps[saga->steps_len - 1] &&
-           (step->status == STEP_FAILED || step->status == STEP_UNKNOWN || step->status == STEP_RUNNING ||
-            step->status == STEP_RETRYING);
+    return saga->status == SAGA_PARKED && saga->parked_from == SAGA_RUNNING ? &saga->steps[saga->steps_len - 1] : NULL;
+}
+
+/* One whose output could not be used is done: no reply changes that any more. */
+static bool is_parked_step(const struct apply *apply, const struct saga_step *step)
+{
+    return step == forward_parked_step(apply) && (step->status == STEP_FAILED || step->status == STEP_UNKNOWN ||
+                                                  step->status == STEP_RUNNING || step->status == STEP_RETRYING);
+}
+
+void forward_again(struct apply *apply, struct saga_step *step)
+{
+    step->forgiven = step->attempts;
+    step->done_order = 0;
+    step->settled_at_ms = 0;
+    send(apply, step);
+}
+
+void forward_complete(struct apply *apply, struct saga_step *step, json_t *output)
+{
+    int order = step->status == STEP_DONE ? step->done_order : 0;
+
+    settle(apply, step, STEP_DONE);
+    step->done_order = order > 0 ? order : apply_next_order(apply);
+    step->unanswered = false;
+    apply_set(apply, &step->output, output == NULL ? json_null() : output);
+    json_decref(step->error);
+    step->error = NULL;
+    forward_from(apply, follow(apply, step->index));
+}
+
+void forward_skip(struct apply *apply, struct saga_step *step, json_t *output)
+{
+    bool done = step->status == STEP_DONE, maybe = step->unanswered || step->status == STEP_RUNNING;
+    int order = step->done_order;
+
+    settle(apply, step, done ? STEP_DONE : STEP_SKIPPED);
+    /* What may have happened is undone with the rest, should the saga turn back. */
+    if (done || maybe)
+        step->done_order = order > 0 ? order : apply_next_order(apply);
+    step->unanswered = maybe;
+    if (output != NULL || done)
+        apply_set(apply, &step->output, output == NULL ? json_null() : output);
+    forward_from(apply, follow(apply, step->index));
 }
 
 static bool resumes(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
@@ -367,16 +415,27 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         }
         apply->effects->disposition = IGNORED_LATE;
         break;
+    case STEP_SKIPPED: /* by an operator: what was sent before was done after all, and is undone if the saga turns back */
+        if (success && step->done_order == 0 && apply->next->turned_back) {
+            compensate_late(apply, step);
+            break;
+        }
+        if (success && step->done_order == 0) {
+            step->done_order = apply_next_order(apply);
+            step->changed = true;
+        }
+        apply->effects->disposition = IGNORED_LATE;
+        break;
     case STEP_DONE:
         apply->effects->disposition = success ? IGNORED_DUPLICATE : IGNORED_LATE;
         break;
     case STEP_RUNNING:
     case STEP_RETRYING:
-    case STEP_SKIPPED:
     case STEP_COMPENSATING:
     case STEP_COMPENSATION_RETRYING:
     case STEP_COMPENSATED:
     case STEP_COMPENSATION_FAILED:
+    case STEP_COMPENSATION_SKIPPED:
     case STEP_STATUS_COUNT:
         apply->effects->disposition = success && !step->unanswered ? IGNORED_DUPLICATE : IGNORED_LATE;
         break;
@@ -386,7 +445,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
 void forward_due(struct apply *apply, struct saga_step *step)
 {
     if (step->status == STEP_RETRYING) {
-        if (apply->at < apply_latest(&definition_of(apply, step)->retry, step))
+        if (step->attempts == step->forgiven || apply->at < apply_latest(&definition_of(apply, step)->retry, step))
             send(apply, step);
         else
             give_up(apply, step); /* the timer came late: what is sent now would have expired */

@@ -25,9 +25,15 @@ static const char *const step_names[STEP_STATUS_COUNT] = {
     [STEP_COMPENSATION_RETRYING] = "compensation-retrying",
     [STEP_COMPENSATED] = "compensated",
     [STEP_COMPENSATION_FAILED] = "compensation-failed",
+    [STEP_COMPENSATION_SKIPPED] = "compensation-skipped",
 };
 
-static const char *const history_names[HISTORY_KIND_COUNT] = {
+static const char *const verb_names[VERB_COUNT] = {
+    [VERB_CANCEL] = "cancel", [VERB_TERMINATE] = "terminate", [VERB_PAUSE] = "pause",       [VERB_RESUME] = "resume",
+    [VERB_RETRY] = "retry",   [VERB_SKIP] = "skip",           [VERB_COMPLETE] = "complete", [VERB_COMPENSATE] = "compensate",
+};
+
+static const char *const history_names[HISTORY_VERB] = {
     [HISTORY_STARTED] = "started",           [HISTORY_SENT] = "sent",
     [HISTORY_DONE] = "done",                 [HISTORY_REFUSED] = "refused",
     [HISTORY_TRANSIENT] = "transient",       [HISTORY_TIMEOUT] = "timeout",
@@ -85,21 +91,41 @@ bool step_status_parse(const char *text, enum step_status *ret_status)
 
 const char *history_kind_name(enum history_kind kind)
 {
-    return history_names[kind];
+    return kind < HISTORY_VERB ? history_names[kind] : verb_names[kind - HISTORY_VERB];
 }
 
 bool history_kind_parse(const char *text, enum history_kind *ret_kind)
 {
-    int index = name_index(history_names, HISTORY_KIND_COUNT, text);
+    int index = name_index(history_names, HISTORY_VERB, text);
 
+    if (index < 0) {
+        index = name_index(verb_names, VERB_COUNT, text);
+        index += index < 0 ? 0 : HISTORY_VERB;
+    }
     if (index >= 0)
         *ret_kind = (enum history_kind)index;
     return index >= 0;
 }
 
+const char *saga_verb_name(enum saga_verb verb)
+{
+    return verb_names[verb];
+}
+
+bool saga_verb_parse(const char *text, size_t len, enum saga_verb *ret_verb)
+{
+    for (int i = 0; i < VERB_COUNT; i++) {
+        if (strlen(verb_names[i]) == len && memcmp(verb_names[i], text, len) == 0) {
+            *ret_verb = (enum saga_verb)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *disposition_name(enum disposition disposition)
 {
-    static const char *const names[] = {"applied", "duplicate", "late", "early"};
+    static const char *const names[] = {"applied", "duplicate", "late", "early", "refused"};
 
     return names[disposition];
 }
@@ -116,7 +142,11 @@ void saga_free(struct saga *saga)
     for (size_t i = 0; i < saga->steps_len; i++) {
         json_decref(saga->steps[i].output);
         json_decref(saga->steps[i].error);
+        json_decref(saga->steps[i].input);
+        json_decref(saga->steps[i].undo_input);
     }
+    for (size_t i = 0; i < saga->history_len; i++)
+        json_decref(saga->history[i].note);
     json_decref(saga->input);
     json_decref(saga->output);
     json_decref(saga->error);
@@ -162,9 +192,15 @@ struct saga *saga_clone(const struct saga *saga)
         copy->steps[i] = saga->steps[i];
         json_incref(copy->steps[i].output);
         json_incref(copy->steps[i].error);
+        json_incref(copy->steps[i].input);
+        json_incref(copy->steps[i].undo_input);
     }
-    if (copy->history != NULL)
-        memcpy(copy->history, saga->history, saga->history_len * sizeof *copy->history);
+    if (copy->history == NULL)
+        copy->history_len = 0;
+    for (size_t i = 0; i < copy->history_len; i++) {
+        copy->history[i] = saga->history[i];
+        json_incref(copy->history[i].note);
+    }
     if (!fine) {
         saga_free(copy);
         return NULL;
@@ -209,7 +245,10 @@ size_t saga_heap_bytes(const struct saga *saga)
                    json_heap_bytes(saga->input) + json_heap_bytes(saga->output) + json_heap_bytes(saga->error);
 
     for (size_t i = 0; i < saga->steps_len; i++)
-        bytes += json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].error);
+        bytes += json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].error) + json_heap_bytes(saga->steps[i].input) +
+                 json_heap_bytes(saga->steps[i].undo_input);
+    for (size_t i = 0; i < saga->history_len; i++)
+        bytes += json_heap_bytes(saga->history[i].note);
     return bytes;
 }
 
@@ -219,6 +258,7 @@ void effects_clear(struct effects *effects)
         json_decref(effects->items[i].input);
     effects->len = 0;
     effects->disposition = APPLIED;
+    effects->refusal[0] = '\0';
 }
 
 void effects_free(struct effects *effects)

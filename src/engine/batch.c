@@ -25,6 +25,7 @@ static void item_clear(struct engine *engine, struct item *item)
 {
     wire_start_clear(&item->start);
     wire_reply_clear(&item->reply);
+    wire_control_clear(&item->control);
     free(item->explanation);
     engine->bus.release(engine->bus.self, &item->message);
 }
@@ -68,8 +69,9 @@ static enum baton_err classify(struct engine *engine, struct item *item)
             (void)strcpy(item->id, item->reply.id.saga_id);
         break;
     case INPUT_CONTROL:
-        item_dead(item, DLQ_UNKNOWN_VERB, "this version knows no verbs on the control topic");
-        return BATON_OK;
+        item->kind = ITEM_CONTROL;
+        rc = wire_control_read(&item->message, &limits, item->id, &item->control, &item->reason, &why);
+        break;
     }
     if (rc == BATON_E_POISON) {
         item_dead(item, item->reason, why.text);
@@ -107,6 +109,7 @@ static bool item_add(struct engine *engine, const struct bus_message *message, c
         return true;
     engine->items_len--; /* out of memory */
     wire_start_clear(&item->start);
+    wire_control_clear(&item->control);
     return false;
 }
 

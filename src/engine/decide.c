@@ -88,6 +88,14 @@ static bool reply_topic_allowed(const struct engine *engine, const char *topic)
     return false;
 }
 
+static void say_not_allowed(struct engine *engine, const char *saga_id, const char *topic, const char *instead)
+{
+    if (!engine->reply_to_warned)
+        ENGINE_LOG(engine, LOG_LEVEL_WARN, "saga %s: an answer is wanted on %s, which topics.allowReplyTo does not name; %s (said once)",
+                   saga_id, topic, instead);
+    engine->reply_to_warned = true;
+}
+
 static void count_ended(struct engine *engine, enum saga_status status)
 {
     if (status == SAGA_COMPLETED)
@@ -109,11 +117,7 @@ static enum baton_err produce_result(struct engine *engine, const struct saga *s
     if (rc != BATON_OK || reply_topic == NULL)
         return rc;
     if (!reply_topic_allowed(engine, reply_topic)) {
-        if (!engine->reply_to_warned)
-            ENGINE_LOG(engine, LOG_LEVEL_WARN,
-                       "saga %s: its starter wants the answer on %s, which topics.allowReplyTo does not name; it is on %s only "
-                       "(said once)", saga->id, reply_topic, engine->options->results_topic);
-        engine->reply_to_warned = true;
+        say_not_allowed(engine, saga->id, reply_topic, "its result is on the results topic only");
         return BATON_OK;
     }
     rc = wire_result_write(saga, EFFECT_RESULT, engine->now_ms, reply_topic, saga->reply_to.correlation, &engine->out, err);
@@ -140,7 +144,7 @@ static enum baton_err produce_effects(struct engine *engine, const struct saga *
             break;
         case EFFECT_PARKED:
             engine->pending[STAT_PARKED]++;
-            ENGINE_LOG(engine, LOG_LEVEL_ERROR, "saga %s is parked: %s", saga->id, saga->parked);
+            ENGINE_LOG(engine, saga->paused_at_ms != 0 ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "saga %s is parked: %s", saga->id, saga->parked);
             __attribute__((fallthrough));
         case EFFECT_RESUMED:
             rc = wire_result_write(saga, effect->kind, engine->now_ms, engine->options->events_topic, NULL, &engine->out, err);
@@ -198,7 +202,7 @@ static enum baton_err apply_event(struct engine *engine, struct entry *entry, co
     if (rc != BATON_OK)
         return baton_fail(err, rc, "out of memory for saga %s", entry->id);
     if (next == NULL)
-        return BATON_OK;
+        return BATON_OK; /* nothing changed */
     if (!entry->touched)
         touch(engine, entry);
     saga_free(entry->work);
@@ -318,6 +322,65 @@ static enum baton_err decide_reply(struct engine *engine, struct item *item, str
     return apply_event(engine, entry, &event, &cause, err);
 }
 
+/* --- control --- */
+
+/* Our own events topic is always allowed: whoever reads it may as well see who asked for what. */
+static enum baton_err answer_control(struct engine *engine, const struct item *item, enum wire_answer_outcome outcome, const struct saga *saga,
+                                     const char *reason, struct baton_error *err)
+{
+    struct wire_answer answer = {.outcome = outcome, .saga_id = item->id, .saga = saga, .reason = reason,
+                                 .partition = item->message.partition, .offset = item->message.offset};
+    const char *topic = item->control.reply_topic;
+    enum baton_err rc = BATON_OK;
+
+    if (topic == NULL)
+        return BATON_OK;
+    if (strcmp(topic, engine->options->events_topic) != 0 && !reply_topic_allowed(engine, topic)) {
+        say_not_allowed(engine, item->id, topic, "the control message has none");
+        return BATON_OK;
+    }
+    rc = wire_answer_write(&answer, &item->control, engine->now_ms, &engine->out, err);
+    return rc == BATON_OK ? produce_out(engine, TAG_CAUSE, err) : rc;
+}
+
+static enum baton_err refuse_control(struct engine *engine, struct item *item, const struct saga *saga, const struct saga_event *event,
+                                     struct baton_error *err)
+{
+    struct journal_cause cause = cause_of(engine, item);
+    struct journal_writer *writer = part_writer(item->part);
+
+    if (writer == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for the journal");
+    journal_writer_refused(writer, &cause, item->id, event, engine->effects.refusal);
+    ENGINE_LOG(engine, LOG_LEVEL_INFO, "saga %s: %s by %s is refused: %s", item->id, saga_verb_name(event->verb), event->who,
+               engine->effects.refusal);
+    return answer_control(engine, item, ANSWER_REFUSED, saga, engine->effects.refusal, err);
+}
+
+static enum baton_err decide_control(struct engine *engine, struct item *item, struct baton_error *err)
+{
+    static const char nobody[] = "no such saga: it never started here, or its retention is over";
+    struct entry *entry = cache_find(engine, item->id);
+    struct journal_cause cause = cause_of(engine, item);
+    struct saga_event event = wire_control_event(&item->control, engine->now_ms);
+    enum baton_err rc = BATON_OK;
+
+    if (entry->broken)
+        return dead_letter(engine, item, DLQ_UNKNOWN_DEFINITION, "the saga's definition is not on the definitions topic: deploy it, then replay this", err);
+    if (current(entry) == NULL) {
+        rc = dead_letter(engine, item, DLQ_UNKNOWN_SAGA, nobody, err);
+        return rc == BATON_OK ? answer_control(engine, item, ANSWER_UNKNOWN_SAGA, NULL, nobody, err) : rc;
+    }
+    rc = apply_event(engine, entry, &event, &cause, err);
+    if (rc != BATON_OK)
+        return rc;
+    if (engine->effects.disposition == IGNORED_REFUSED)
+        return refuse_control(engine, item, current(entry), &event, err);
+    ENGINE_LOG(engine, LOG_LEVEL_INFO, "saga %s: %s by %s%s%s", item->id, saga_verb_name(event.verb), event.who,
+               event.why == NULL ? "" : ": ", event.why == NULL ? "" : event.why);
+    return answer_control(engine, item, ANSWER_ACCEPTED, current(entry), NULL, err);
+}
+
 static enum baton_err decide_forward(struct engine *engine, struct item *item, struct baton_error *err)
 {
     struct journal_cause cause = cause_of(engine, item);
@@ -362,7 +425,7 @@ static enum baton_err park(struct engine *engine, struct entry *entry, const str
 static enum baton_err decide_culprit(struct engine *engine, struct item *item, struct baton_error *err)
 {
     struct journal_cause cause = cause_of(engine, item);
-    struct entry *entry = item->kind == ITEM_REPLY ? cache_find(engine, item->id) : NULL;
+    struct entry *entry = item->kind == ITEM_REPLY || item->kind == ITEM_CONTROL ? cache_find(engine, item->id) : NULL;
     enum baton_err rc = BATON_OK;
 
     if (item->kind == ITEM_DEAD || item->kind == ITEM_FORWARD)
@@ -381,6 +444,7 @@ static enum baton_err decide_item(struct engine *engine, struct item *item, stru
     switch (item->kind) {
     case ITEM_START: return decide_start(engine, item, err);
     case ITEM_REPLY: return decide_reply(engine, item, err);
+    case ITEM_CONTROL: return decide_control(engine, item, err);
     case ITEM_FORWARD: return decide_forward(engine, item, err);
     case ITEM_DEAD:
         return dead_letter(engine, item, item->reason, item->explanation == NULL ? "" : item->explanation, err);

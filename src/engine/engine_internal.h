@@ -147,7 +147,7 @@ struct part {
     size_t purge_len;
 };
 
-enum item_kind { ITEM_START, ITEM_REPLY, ITEM_DEAD, ITEM_FORWARD };
+enum item_kind { ITEM_START, ITEM_REPLY, ITEM_CONTROL, ITEM_DEAD, ITEM_FORWARD };
 
 /* One input of the batch. */
 struct item {
@@ -157,6 +157,7 @@ struct item {
     char id[SAGA_ID_MAX + 1]; /* of the saga it is for; "" = none */
     struct wire_start start;
     struct wire_reply reply;
+    struct wire_control control;
     enum dlq_reason reason;
     char *explanation; /* owned; why it is ITEM_DEAD */
     int32_t to_partition;

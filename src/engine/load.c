@@ -69,7 +69,7 @@ static bool want_all(struct engine *engine, struct wanting *wanting)
     for (size_t i = 0; i < engine->items_len && fine; i++) {
         struct item *item = &engine->items[i];
 
-        if (item->part->state == PART_READY && (item->kind == ITEM_START || item->kind == ITEM_REPLY))
+        if (item->part->state == PART_READY && (item->kind == ITEM_START || item->kind == ITEM_REPLY || item->kind == ITEM_CONTROL))
             fine = want(engine, wanting, item->part, item->id);
     }
     for (size_t i = 0; i < engine->fired_len && fine; i++) {

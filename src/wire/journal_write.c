@@ -89,6 +89,32 @@ static void put_reply(struct buffer *out, const struct saga *saga, const struct 
     buffer_char(out, '}');
 }
 
+/* A member that has a text. */
+#define PUT_TEXT(out, name, value)                                                                                     \
+    do {                                                                                                               \
+        if ((value) != NULL) {                                                                                         \
+            text_put((out), ",\"" name "\":");                                                                         \
+            text_string((out), (value));                                                                               \
+        }                                                                                                              \
+    } while (0)
+
+static void put_verb(struct buffer *out, const struct saga_event *event)
+{
+    text_put(out, "{\"verb\":\"");
+    buffer_text(out, saga_verb_name(event->verb));
+    text_put(out, "\",\"at\":");
+    buffer_int(out, event->at_ms);
+    PUT_TEXT(out, "who", event->who);
+    PUT_TEXT(out, "why", event->why);
+    PUT_TEXT(out, "step", event->step_name);
+    if (event->value != NULL) {
+        text_put(out, ",\"value\":");
+        json_write(out, event->value);
+    }
+    PUT_TEXT(out, "message", event->verb_id);
+    buffer_char(out, '}');
+}
+
 static void put_event(struct buffer *out, const struct saga *saga, const struct saga_event *event)
 {
     switch (event->kind) {
@@ -103,6 +129,7 @@ static void put_event(struct buffer *out, const struct saga *saga, const struct 
         text_put(out, ",\"at\":");
         break;
     case EVENT_REPLY: put_reply(out, saga, event); return;
+    case EVENT_VERB: put_verb(out, event); return;
     }
     buffer_int(out, event->at_ms);
     buffer_char(out, '}');
@@ -193,6 +220,22 @@ void journal_writer_note(struct journal_writer *writer, const struct journal_cau
         text_put(out, ",\"id\":");
         text_string(out, saga_id);
     }
+    buffer_char(out, '}');
+}
+
+void journal_writer_refused(struct journal_writer *writer, const struct journal_cause *cause, const char *saga_id,
+                            const struct saga_event *event, const char *reason)
+{
+    struct buffer *out = begin_step(writer);
+
+    text_put(out, "{\"note\":\"refused\",\"cause\":");
+    put_cause(out, cause);
+    text_put(out, ",\"id\":");
+    text_string(out, saga_id);
+    text_put(out, ",\"event\":");
+    put_verb(out, event);
+    text_put(out, ",\"reason\":");
+    text_string(out, reason);
     buffer_char(out, '}');
 }
 

@@ -6,8 +6,10 @@
  * Tests:    tests/wire/test_command.c, tests/wire/test_records.c
  */
 #include "record.h"
+#include "base64.h"
 #include "trace.h"
 
+#define B64_PREFIX "b64:"
 #define BORROWED SIZE_MAX /* in offsets: the header's value is already in place */
 
 void record_begin(struct wire_out *out)
@@ -109,6 +111,23 @@ void record_headers_saga(struct wire_out *out, const struct saga *saga, const ch
     record_header_text(out, "ce_sagatype", saga->definition->name);
     record_header_number(out, "ce_sagaversion", saga->definition->version);
     record_header_literal(out, "content-type", CONTENT_TYPE_JSON);
+}
+
+void record_header_correlation(struct wire_out *out, const char *correlation)
+{
+    size_t prefix = strlen(B64_PREFIX);
+    size_t start;
+
+    if (correlation == NULL)
+        return;
+    record_header(out, "kafka_correlationId");
+    start = out->text.len;
+    if (strncmp(correlation, B64_PREFIX, prefix) != 0) {
+        buffer_text(&out->text, correlation);
+    } else if (!base64_read(&out->text, correlation + prefix, strlen(correlation + prefix))) {
+        out->text.len = start; /* not ours after all: as it stands */
+        buffer_text(&out->text, correlation);
+    }
 }
 
 void record_key(struct wire_out *out, const char *saga_id)

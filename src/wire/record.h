@@ -29,6 +29,8 @@ void record_headers_trace(struct wire_out *out, const struct saga *saga, const c
 void record_headers_saga(struct wire_out *out, const struct saga *saga, const char *source_prefix, const char *type,
                          int64_t now_ms);
 
+/* kafka_correlationId: the asker's, as it came; NULL = none. */
+void record_header_correlation(struct wire_out *out, const char *correlation);
 void record_key(struct wire_out *out, const char *saga_id);
 /* Resolve the headers. BATON_E_NOMEM if some append failed; what names the record in the error. */
 enum baton_err record_end(struct wire_out *out, const char *what, struct baton_error *err);

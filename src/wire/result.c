@@ -4,11 +4,8 @@
  * Owns:     their headers and value (docs/protocol.md, schemas/result.schema.json).
  * Tests:    tests/wire/test_records.c
  */
-#include "base64.h"
 #include "record.h"
 #include <stdio.h>
-
-#define B64_PREFIX "b64:"
 
 /* What happened, as a word: the status a saga ended with, or the announcement. */
 static const char *event_word(const struct saga *saga, enum effect_kind kind)
@@ -43,23 +40,6 @@ static void put_value(struct buffer *out, const struct saga *saga)
     buffer_char(out, '}');
 }
 
-static void put_correlation(struct wire_out *out, const char *correlation)
-{
-    size_t prefix = strlen(B64_PREFIX);
-    size_t start;
-
-    if (correlation == NULL)
-        return;
-    record_header(out, "kafka_correlationId");
-    start = out->text.len;
-    if (strncmp(correlation, B64_PREFIX, prefix) != 0) {
-        buffer_text(&out->text, correlation);
-    } else if (!base64_read(&out->text, correlation + prefix, strlen(correlation + prefix))) {
-        out->text.len = start; /* not ours after all: as it stands */
-        buffer_text(&out->text, correlation);
-    }
-}
-
 enum baton_err wire_result_write(const struct saga *saga, enum effect_kind kind, int64_t now_ms, const char *topic,
                                  const char *correlation, struct wire_out *out, struct baton_error *err)
 {
@@ -90,7 +70,7 @@ enum baton_err wire_result_write(const struct saga *saga, enum effect_kind kind,
     record_headers_saga(out, saga, "", type, now_ms);
     record_header_number(out, "ce_sagaseq", saga->seq);
     record_headers_trace(out, saga, id, id_len <= sizeof id ? id_len : 0);
-    put_correlation(out, correlation);
+    record_header_correlation(out, correlation);
     put_value(&out->value, saga);
     return record_end(out, "result", err);
 }

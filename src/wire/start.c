@@ -6,17 +6,13 @@
  * Never:    decides whether the definition or the reply topic exists: that is the engine's.
  * Tests:    tests/wire/test_start.c, one row a rule.
  */
-#include "base64.h"
 #include "cloudevent.h"
 #include "ids.h"
 #include "payload.h"
+#include "reply_to.h"
 #include "trace.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define CORRELATION_MAX 1024 /* bytes; it lives in the saga's state */
-#define TOPIC_MAX 249        /* Kafka's own limit */
-#define TEXT_COLON_64 "b64:"
 
 /* One start command while it is read. */
 struct reading {
@@ -137,55 +133,6 @@ static enum baton_err read_trace(const struct reading *reading, struct wire_star
     return BATON_OK;
 }
 
-static bool topic_valid(struct text_view view)
-{
-    if (view.len == 0 || view.len > TOPIC_MAX)
-        return false;
-    for (size_t i = 0; i < view.len; i++) {
-        char c = view.text[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-              c == '-'))
-            return false;
-    }
-    return true;
-}
-
-/* Text stays text; any other bytes, and text that looks like our own prefix, become b64:. */
-static char *correlation_text(struct text_view view)
-{
-    struct buffer text = {0};
-
-    if (text_printable(view) && !text_starts_nocase(view, TEXT_COLON_64))
-        return text_copy(view);
-    buffer_text(&text, TEXT_COLON_64);
-    base64_write(&text, view.text, view.len);
-    if (buffer_cstr(&text) == NULL)
-        buffer_free(&text);
-    return text.data;
-}
-
-static enum baton_err read_reply_to(const struct reading *reading, struct wire_start *start)
-{
-    struct text_view topic = header_text(reading->message, "kafka_replyTopic");
-    struct text_view correlation = header_text(reading->message, "kafka_correlationId");
-
-    if (topic.text == NULL)
-        return BATON_OK;
-    if (!topic_valid(topic))
-        return poison(reading->ret_reason, DLQ_REPLY_TOPIC_NOT_ALLOWED, reading->err,
-                      "kafka_replyTopic is not the name of a topic");
-    if (correlation.len > CORRELATION_MAX)
-        return poison(reading->ret_reason, DLQ_INVALID_CORRELATION, reading->err,
-                      "kafka_correlationId of %zu bytes, at most %d", correlation.len, CORRELATION_MAX);
-    start->reply_topic = text_copy(topic);
-    if (correlation.text != NULL)
-        start->reply_correlation = correlation_text(correlation);
-    if (start->reply_topic == NULL || (correlation.text != NULL && start->reply_correlation == NULL))
-        return baton_fail(reading->err, BATON_E_NOMEM, "start: out of memory");
-    return BATON_OK;
-}
-
 static enum baton_err read_envelope(struct reading *reading, const struct json_limits *limits)
 {
     enum baton_err rc = payload_check_headers(reading->message, reading->ret_reason, reading->err);
@@ -215,7 +162,7 @@ enum baton_err wire_start_read(const struct bus_message *message, const char *bi
     if (rc == BATON_OK)
         rc = read_trace(&reading, &start);
     if (rc == BATON_OK)
-        rc = read_reply_to(&reading, &start);
+        rc = reply_to_read(message, &start.reply_topic, &start.reply_correlation, ret_reason, err);
     cloudevent_clear(&reading.event);
     if (rc != BATON_OK) {
         wire_start_clear(&start);

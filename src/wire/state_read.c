@@ -90,12 +90,15 @@ static void read_step(struct reading *reading, struct saga_step *step)
     step->chosen = (int)read_number(reading, "case", DEFINITION_CASES_MAX + 1);
     step->attempts = (int)read_number(reading, "attempts", INT_MAX);
     step->compensations = (int)read_number(reading, "compensations", INT_MAX);
+    step->forgiven = (int)read_number(reading, "forgiven", INT_MAX);
     step->unanswered = read_flag(reading, "unanswered");
     step->done_order = (int)read_number(reading, "doneOrder", INT_MAX);
     step->first_at_ms = read_number(reading, "firstAt", INT64_MAX);
     step->sent_at_ms = read_number(reading, "sentAt", INT64_MAX);
     step->due_at_ms = read_number(reading, "dueAt", INT64_MAX);
     step->settled_at_ms = read_number(reading, "settledAt", INT64_MAX);
+    step->input = read_value(reading, "input");
+    step->undo_input = read_value(reading, "undoInput");
     step->output = read_value(reading, "output");
     step->error = read_value(reading, "error");
 }
@@ -140,19 +143,21 @@ static bool read_history_entry(const json_t *value, const struct definition *def
     const json_t *step = json_array_get(value, 2);
     const json_t *attempt = json_array_get(value, 3);
 
-    if (json_array_size(value) != 4 || !json_is_integer(after) || kind == NULL ||
+    const json_t *note = json_array_get(value, 4);
+
+    if (json_array_size(value) < 4 || json_array_size(value) > 5 || (note != NULL && !json_is_object(note)) || !json_is_integer(after) || kind == NULL ||
         !history_kind_parse(kind, &entry->kind) || !json_is_integer(attempt) || json_integer_value(attempt) < 0 ||
         json_integer_value(attempt) > INT_MAX)
         return false;
     entry->after_ms = json_integer_value(after);
     entry->attempt = (int)json_integer_value(attempt);
     entry->step = -1;
-    if (json_is_null(step))
-        return true;
-    if (!json_is_string(step))
+    if (json_is_string(step))
+        entry->step = definition_step_index(definition, json_string_value(step), json_string_length(step));
+    if (entry->step < 0 && !json_is_null(step))
         return false;
-    entry->step = definition_step_index(definition, json_string_value(step), json_string_length(step));
-    return entry->step >= 0;
+    entry->note = json_incref((json_t *)(uintptr_t)note);
+    return true;
 }
 
 static void read_history(struct reading *reading, struct saga *saga)
@@ -187,6 +192,7 @@ static void read_parked(struct reading *reading, struct saga *saga)
     if (parked == NULL || json_is_null(parked))
         return;
     saga->parked = read_text(&inner, "reason");
+    saga->paused_at_ms = read_number(&inner, "pausedAt", INT64_MAX);
     read_status(&inner, "from", &saga->parked_from);
     if (inner.wrong != NULL || (saga->parked == NULL && !inner.nomem))
         reading->wrong = "parked";

@@ -24,6 +24,7 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     PUT_NUMBER(out, "case", step->chosen);
     PUT_NUMBER(out, "attempts", step->attempts);
     PUT_NUMBER(out, "compensations", step->compensations);
+    PUT_NUMBER(out, "forgiven", step->forgiven);
     if (step->unanswered)
         text_put(out, ",\"unanswered\":true");
     PUT_NUMBER(out, "doneOrder", step->done_order);
@@ -31,6 +32,14 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     PUT_NUMBER(out, "sentAt", step->sent_at_ms);
     PUT_NUMBER(out, "dueAt", step->due_at_ms);
     PUT_NUMBER(out, "settledAt", step->settled_at_ms);
+    if (step->input != NULL) {
+        text_put(out, ",\"input\":");
+        json_write(out, step->input);
+    }
+    if (step->undo_input != NULL) {
+        text_put(out, ",\"undoInput\":");
+        json_write(out, step->undo_input);
+    }
     if (!without_output && step->output != NULL && !json_is_null(step->output)) {
         text_put(out, ",\"output\":");
         json_write(out, step->output);
@@ -60,6 +69,10 @@ void state_history_write(struct buffer *out, const struct saga *saga, size_t fro
             text_put(out, "null");
         buffer_char(out, ',');
         buffer_int(out, entry->attempt);
+        if (entry->note != NULL) {
+            buffer_char(out, ',');
+            json_write(out, entry->note);
+        }
         buffer_char(out, ']');
     }
 }
@@ -74,7 +87,9 @@ void state_parked_write(struct buffer *out, const struct saga *saga)
     text_string(out, saga->parked);
     text_put(out, ",\"from\":\"");
     buffer_text(out, saga_status_name(saga->parked_from));
-    text_put(out, "\"}");
+    buffer_char(out, '"');
+    PUT_NUMBER(out, "pausedAt", saga->paused_at_ms);
+    buffer_char(out, '}');
 }
 
 static void put_identity(struct buffer *out, const struct saga *saga)

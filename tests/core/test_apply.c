@@ -3,7 +3,8 @@
  *
  * Events: start; ok STEP (success), seven STEP (success with {"n":7}: the only one with a body), no STEP (refusal), again STEP (transient), later STEP (transient, not before 5 s), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
  * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park.
- * Effects: STEP#n (execute, attempt n), ~STEP#n (compensate), result, parked, resumed; late, dup and early where the event changed nothing.
+ * Verbs: cancel, terminate, pause, resume, compensate, retry, retry STEP, retry-with STEP (another input), skip STEP, complete STEP.
+ * Effects: STEP#n (execute, attempt n), ~STEP#n (compensate), result, parked, resumed; late, dup, early and refused where the event changed nothing.
  */
 #include "rows.h"
 #include <baton/apply.h>
@@ -180,6 +181,114 @@ static const struct row {
     {"a transient answer does not", "start, park, again a", "a#1, parked, late; parked", NULL},
     {"parked on its way back, the compensation's answer resumes it", "start, ok a, ok b, no p, park, undone b, undone a",
      "a#1, b#1, p#1, ~b#1, parked, resumed, ~a#1, result; compensated", NULL},
+
+    /* verbs: cancel, compensate */
+    {"cancelled, it turns back, the unanswered step first, and ends as cancelled", "start, ok a, cancel, undone b, undone a",
+     "a#1, b#1, ~b#1, ~a#1, result; cancelled", NULL},
+    {"compensate ends as compensated", "start, ok a, compensate, undone b, undone a", "a#1, b#1, ~b#1, ~a#1, result; compensated", NULL},
+    {"cancelled before its first step has been answered", "start, cancel, undone a", "a#1, ~a#1, result; cancelled", NULL},
+    {"cancelled between two attempts that were answered: nothing happened there", "start, again a, cancel", "a#1, result; cancelled", NULL},
+    {"a success after the cancellation of such a step is compensated, and it stays cancelled", "start, again a, cancel, ok a, undone a",
+     "a#1, result, ~a#1; cancelled", NULL},
+    {"also when an operator had to see to it", "start, again a, cancel, ok a, due, due, due, undone a",
+     "a#1, result, ~a#1, ~a#2, parked, resumed; cancelled", NULL},
+    {"a success after the cancellation of an unanswered step is late, it is compensated anyway", "start, cancel, ok a, undone a",
+     "a#1, ~a#1, late, result; cancelled", NULL},
+    {"cancelled twice is refused", "start, cancel, cancel", "a#1, ~a#1, refused; compensating", NULL},
+    {"a saga that turns back anyway is not cancelled", "start, ok a, no b, cancel", "a#1, b#1, ~a#1, refused; compensating", NULL},
+    {"past the pivot cancel is refused", "start, ok a, ok b, ok p, cancel", "a#1, b#1, p#1, z#1, refused; running", NULL},
+    {"past the pivot compensate is refused", "start, ok a, ok b, ok p, compensate", "a#1, b#1, p#1, z#1, refused; running", NULL},
+    {"parked past the pivot too", "start, ok a, ok b, ok p, no z, due, no z, compensate", "a#1, b#1, p#1, z#1, z#2, parked, refused; parked", NULL},
+    {"a pivot that has been sent and can be undone is cancelled with the rest", "start, ok a, ok b, cancel, undone p, undone b, undone a",
+     "a#1, b#1, p#1, ~p#1, ~b#1, ~a#1, result; cancelled", NULL},
+    {"a pivot that has been sent and cannot be undone is waited for", "start, ok a, cancel, compensate", "a#1, p#1, refused, refused; running", pivotal},
+    {"so it is when its next attempt waits", "start, ok a, due, cancel", "a#1, p#1, refused; running", pivotal},
+    {"if every attempt was answered it is cancelled", "start, ok a, again p, cancel, undone a", "a#1, p#1, ~a#1, result; cancelled", pivotal},
+    {"parked on the pivot it cannot be cancelled", "start, ok a, due, due, due, cancel", "a#1, p#1, p#2, parked, refused; parked", pivotal},
+    {"but compensated, on an operator's word", "start, ok a, due, due, due, compensate, undone a",
+     "a#1, p#1, p#2, parked, resumed, ~a#1, result; compensated", pivotal},
+    {"parked before the pivot it is cancelled", "start, ok a, park, cancel, undone b, undone a",
+     "a#1, b#1, parked, resumed, ~b#1, ~a#1, result; cancelled", NULL},
+    {"parked on the way back there is nothing to cancel", "start, ok a, no b, due, due, due, cancel", "a#1, b#1, ~a#1, ~a#2, parked, refused; parked", NULL},
+    {"what has ended takes no verb", "start, no a, cancel, terminate, pause, resume, retry, skip a, complete a, compensate",
+     "a#1, result, refused, refused, refused, refused, refused, refused, refused, refused; compensated", NULL},
+
+    /* verbs: terminate */
+    {"terminated, it ends at once and nothing is undone", "start, ok a, terminate", "a#1, b#1, result; terminated", NULL},
+    {"late answers are only counted", "start, ok a, terminate, ok b, no b, undone a", "a#1, b#1, result, late, late, late; terminated", NULL},
+    {"terminated on its way back, what is under way is left", "start, ok a, ok b, no p, terminate, undone b",
+     "a#1, b#1, p#1, ~b#1, result, late; terminated", NULL},
+    {"terminated past the pivot", "start, ok a, ok b, ok p, terminate", "a#1, b#1, p#1, z#1, result; terminated", NULL},
+    {"terminated while parked", "start, ok a, no b, due, due, due, terminate, undone a", "a#1, b#1, ~a#1, ~a#2, parked, result, late; terminated", NULL},
+    {"terminated while paused", "start, pause, terminate", "a#1, parked, result; terminated", NULL},
+    {"what has had its result has no second one", "start, no a, ok a, due, due, due, terminate", "a#1, result, ~a#1, ~a#2, parked, refused; parked", NULL},
+
+    /* verbs: pause, resume */
+    {"paused, no timer fires", "start, pause, +3600, +1", "a#1, parked, early, early; parked", NULL},
+    {"an answer counts, but nothing is sent", "start, pause, ok a", "a#1, parked; parked", NULL},
+    {"resumed, what waited is sent", "start, pause, ok a, resume, due", "a#1, parked, resumed, b#1; running", NULL},
+    {"resumed, the time that was left is left", "start, +9, pause, +100, resume, +0, due", "a#1, early, parked, early, resumed, early; running", NULL},
+    {"and then it passes", "start, +9, pause, +100, resume, due, due", "a#1, early, parked, early, resumed, a#2; running", NULL},
+    {"a retry waits as long as it would have", "start, pause, +100, again a, +100, resume, +0, +2", "a#1, parked, early, early, resumed, early, a#2; running", NULL},
+    {"the saga's deadline does not stand still", "start, ok a, pause, +3600, resume, due, undone b, undone a",
+     "a#1, b#1, parked, early, resumed, ~b#1, ~a#1, result; compensated", NULL},
+    {"a refusal turns it back, without a command", "start, ok a, pause, no b, resume, due, undone a",
+     "a#1, b#1, parked, resumed, ~a#1, result; compensated", NULL},
+    {"an answer on the way back as well", "start, ok a, ok b, no p, pause, undone b, resume, due, undone a",
+     "a#1, b#1, p#1, ~b#1, parked, resumed, ~a#1, result; compensated", NULL},
+    {"the last answer ends it", "start, ok a, ok b, ok p, pause, ok z", "a#1, b#1, p#1, z#1, parked, result; completed", NULL},
+    {"what cannot go on parks for that reason", "start, ok a, ok p, pause, ok y, resume", "a#1, p#1, y#1, parked, parked, refused; parked", pivotal},
+    {"paused twice is refused", "start, pause, pause", "a#1, parked, refused; parked", NULL},
+    {"what is parked is not paused", "start, park, pause, resume", "a#1, parked, refused, refused; parked", NULL},
+    {"what runs is not resumed", "start, resume", "a#1, refused; running", NULL},
+    {"a paused saga is cancelled at once", "start, ok a, pause, cancel, undone b, undone a", "a#1, b#1, parked, resumed, ~b#1, ~a#1, result; cancelled", NULL},
+    {"a paused saga takes no verb of a step", "start, pause, retry, skip a, complete a", "a#1, parked, refused, refused, refused; parked", NULL},
+    {"a second start of a paused saga is counted", "start, pause, start", "a#1, parked, dup; parked", NULL},
+
+    /* verbs: retry, skip, complete */
+    {"retried, a parked step has its budget anew", "start, ok a, ok b, ok p, no z, due, no z, retry, no z, due, no z",
+     "a#1, b#1, p#1, z#1, z#2, parked, resumed, z#3, z#4, parked; parked", NULL},
+    {"retried by name", "start, ok a, ok b, ok p, no z, due, no z, retry z, ok z", "a#1, b#1, p#1, z#1, z#2, parked, resumed, z#3, result; completed", NULL},
+    {"retried by the name of another it is refused", "start, ok a, ok b, ok p, no z, due, no z, retry a, retry q",
+     "a#1, b#1, p#1, z#1, z#2, parked, refused, refused; parked", NULL},
+    {"the first answer of any attempt settles a retried step", "start, ok a, ok b, ok p, no z, due, no z, retry, ok z#1",
+     "a#1, b#1, p#1, z#1, z#2, parked, resumed, z#3, result; completed", NULL},
+    {"a parked compensation is retried, its budget anew", "start, ok a, no b, due, due, due, retry a, due, due, due",
+     "a#1, b#1, ~a#1, ~a#2, parked, resumed, ~a#3, ~a#4, parked; parked", NULL},
+    {"with an input of its own where the definition's cannot be computed", "start, ok a, ok n, no o, retry-with n, undone n, undone a",
+     "a#1, n#1, o#1, parked, resumed, ~n#1, ~a#1, result; compensated", odd},
+    {"a time budget begins anew too", "start, no a, ok a, +9, undo-wait a, +9, undo-wait a, +8, retry, +9, undone a",
+     "a#1, result, ~a#1, early, early, parked, resumed, ~a#2, early; compensated", odd},
+    {"what is not parked is not retried", "start, retry a, ok a, no b, retry a", "a#1, refused, b#1, ~a#1, refused; compensating", NULL},
+    {"what no broker took is retried", "start, park, retry, ok a", "a#1, parked, resumed, a#2, b#1; running", NULL},
+    {"a step whose output cannot be used is not retried", "start, ok a, ok p, ok y, retry", "a#1, p#1, y#1, parked, refused; parked", pivotal},
+    {"but completed by hand", "start, ok a, ok p, ok y, complete y", "a#1, p#1, y#1, parked, resumed, result; completed", pivotal},
+    {"or left as it is", "start, ok a, ok p, ok y, skip y", "a#1, p#1, y#1, parked, resumed, result; completed", pivotal},
+    {"skipped, the next step follows", "start, ok a, ok b, ok p, no z, due, no z, skip z", "a#1, b#1, p#1, z#1, z#2, parked, resumed, result; completed", NULL},
+    {"a running step is skipped", "start, skip a", "a#1, b#1; running", NULL},
+    {"and undone with the rest, as it may have happened", "start, skip a, no b, undone a", "a#1, b#1, ~a#1, result; compensated", NULL},
+    {"unless every attempt was answered", "start, again a, skip a, no b", "a#1, b#1, result; compensated", NULL},
+    {"if it was done after all, it is", "start, again a, skip a, ok a, no b, undone a", "a#1, b#1, late, ~a#1, result; compensated", NULL},
+    {"also when that comes on the way back", "start, again a, skip a, no b, ok a, undone a", "a#1, b#1, result, ~a#1; compensated", NULL},
+    {"a late success of a skipped step of a completed saga stays", "start, ok a, ok b, ok p, again z, skip z, ok z",
+     "a#1, b#1, p#1, z#1, result, late; completed", NULL},
+    {"a skipped pivot has not been passed", "start, ok a, due, due, due, skip p, cancel, undone a", "a#1, p#1, p#2, parked, resumed, y#1, ~a#1, result; cancelled", pivotal},
+    {"completed by hand it is done, and undone with the rest", "start, complete a, no b, undone a", "a#1, b#1, ~a#1, result; compensated", NULL},
+    {"a pivot completed by hand is passed", "start, ok a, due, due, due, complete p, cancel", "a#1, p#1, p#2, parked, resumed, y#1, refused; running", pivotal},
+    {"an answer to a step completed by hand is a duplicate", "start, complete a, ok a", "a#1, b#1, dup; running", NULL},
+    {"a compensation done by hand is done", "start, ok a, no b, due, due, due, complete a",
+     "a#1, b#1, ~a#1, ~a#2, parked, resumed, result; compensated", NULL},
+    {"a compensation under way is completed by hand", "start, ok a, no b, complete a", "a#1, b#1, ~a#1, result; compensated", NULL},
+    {"a compensation skipped leaves what was done, and goes on", "start, ok a, ok b, no p, skip b, undone a", "a#1, b#1, p#1, ~b#1, ~a#1, result; compensated", NULL},
+    {"its late answer is late", "start, ok a, ok b, no p, skip b, undone b, undone a", "a#1, b#1, p#1, ~b#1, ~a#1, late, result; compensated", NULL},
+    {"a group whose condition cannot be computed is skipped, not retried", "start, seven a, ok p, retry, complete y, skip y",
+     "a#1, p#1, parked, refused, refused, resumed, result; completed", torn},
+    {"cancelled in a group", "start, ok a, ok b, cancel, undone e, undone b, undone a", "a#1, b#1, e#1, ~e#1, ~b#1, ~a#1, result; cancelled", tree},
+    {"terminated in a group", "start, ok a, ok b, terminate, ok e", "a#1, b#1, e#1, result, late; terminated", tree},
+    {"paused in a group, and resumed", "start, ok a, pause, ok b, resume, due", "a#1, b#1, parked, resumed, e#1; running", tree},
+    {"a step of a group is completed by hand", "start, ok a, complete b, ok e", "a#1, b#1, e#1, f#1; running", tree},
+    {"a step that is not at hand is not skipped or completed", "start, ok a, skip a, complete w, skip q, complete",
+     "a#1, b#1, refused, refused, refused, refused; running", NULL},
 };
 
 static void add(struct buffer *said, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -220,7 +329,11 @@ static void say_effects(struct buffer *said, const struct saga *saga, const stru
         add(said, "late");
     if (effects->disposition == IGNORED_EARLY)
         add(said, "early");
+    if (effects->disposition == IGNORED_REFUSED)
+        add(said, "refused");
 }
+
+static json_t *given; /* by an operator */
 
 /* "ok a#1" to an event; the attempt is the last one sent unless it is named. */
 static struct saga_event event_of(const struct saga *saga, const char *word, int64_t *clock)
@@ -234,7 +347,8 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
         {"later", ACTION_EXECUTE, REPLY_RETRY}, {"wait", ACTION_EXECUTE, REPLY_PENDING}, {"undone", ACTION_COMPENSATE, REPLY_SUCCESS},
         {"undo-no", ACTION_COMPENSATE, REPLY_FAILURE}, {"undo-wait", ACTION_COMPENSATE, REPLY_PENDING},
     };
-    char verb[16] = "", step[16] = "";
+    static char step[16];
+    char verb[16] = "";
     int attempt = 0;
     struct saga_event event = {.kind = EVENT_TIMER};
 
@@ -258,7 +372,17 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
         event.reason = "no broker takes it";
         return event;
     }
-    if (sscanf(word, "%15s %15[^#]#%d", verb, step, &attempt) < 2)
+    step[0] = '\0';
+    (void)sscanf(word, "%15s %15[^#]#%d", verb, step, &attempt);
+    if (saga_verb_parse(verb, strcspn(verb, "-"), &event.verb)) {
+        event.kind = EVENT_VERB;
+        event.who = "ann";
+        event.why = "she knows";
+        event.step_name = step[0] == '\0' ? NULL : step;
+        event.value = strchr(verb, '-') == NULL ? NULL : given;
+        return event;
+    }
+    if (step[0] == '\0')
         fail_msg("row says \"%s\"", word);
     event.kind = EVENT_REPLY;
     event.step = definition_step_index(saga->definition, step, strlen(step));
@@ -306,6 +430,7 @@ static void play(struct stage *stage, const struct row *row)
                                              : saga_apply(&stage->saga, &event, &effects), BATON_OK);
         json_decref(event.body);
         say_effects(&stage->effects_said, stage->saga, &effects);
+        assert_true((effects.disposition == IGNORED_REFUSED) == (effects.refusal[0] != '\0'));
         assert_null(saga_broken_rule(stage->saga));
     }
     effects_free(&effects);
@@ -463,5 +588,10 @@ int main(void)
         cmocka_unit_test(time_never_runs_back),
     };
 
-    return RUN_ROWS(rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+
+    given = json_pack("{s:i}", "by", 7);
+    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
+    json_decref(given);
+    return failed;
 }

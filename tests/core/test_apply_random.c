@@ -59,22 +59,24 @@ static void tell(struct buffer *out, const struct worker *worker)
     const struct saga *saga = worker->saga;
 
     buffer_clear(out);
-    say(out, "%s seq=%lld at=%lld ended=%lld deadline=%lld due=%lld back=%d dup=%lld late=%lld parked=%s/%d history=%zu+%lld", saga_status_name(saga->status),
+    say(out, "%s seq=%lld at=%lld ended=%lld deadline=%lld due=%lld back=%d dup=%lld late=%lld parked=%s/%d/%lld history=%zu+%lld", saga_status_name(saga->status),
         (long long)saga->seq, (long long)saga->updated_at_ms, (long long)saga->ended_at_ms, (long long)saga->deadline_at_ms,
         (long long)saga->due_at_ms, saga->turned_back, (long long)saga->duplicates, (long long)saga->late,
-        saga->parked == NULL ? "" : saga->parked, saga->parked_from, saga->history_len, (long long)saga->history_dropped);
+        saga->parked == NULL ? "" : saga->parked, saga->parked_from, (long long)saga->paused_at_ms, saga->history_len, (long long)saga->history_dropped);
     tell_json(out, "output", saga->output);
     tell_json(out, "error", saga->error);
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
 
-        say(out, "\n%d %s case=%d %d ~%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
-            step->chosen, step->attempts, step->compensations, step->unanswered, step->done_order, (long long)step->first_at_ms,
+        say(out, "\n%d %s case=%d %d ~%d -%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
+            step->chosen, step->attempts, step->compensations, step->forgiven, step->unanswered, step->done_order, (long long)step->first_at_ms,
             (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
         tell_json(out, "output", step->output);
         tell_json(out, "error", step->error);
+        tell_json(out, "input", step->input);
+        tell_json(out, "undo input", step->undo_input);
     }
-    say(out, "\n%s", disposition_name(worker->effects.disposition));
+    say(out, "\n%s %s", disposition_name(worker->effects.disposition), worker->effects.refusal);
     for (size_t i = 0; i < worker->effects.len; i++) {
         const struct effect *effect = &worker->effects.items[i];
 
@@ -89,6 +91,9 @@ struct book {
     int sent[STEPS_MAX][2]; /* by action */
     bool succeeded[STEPS_MAX]; /* a participant said so, to an attempt that was made */
     bool silent[STEPS_MAX];    /* an attempt went unanswered */
+    bool by_hand[STEPS_MAX];   /* an operator said that it was done */
+    bool left[STEPS_MAX];      /* an operator said that its compensation is left out */
+    bool cancelled;
     int order[STEPS_MAX];      /* of completion or of giving up */
     int orders;
     bool turned_back;
@@ -103,7 +108,14 @@ struct world {
     json_t *input;
     struct book book;
     int64_t now;
+    const struct saga_event *event; /* that happens */
 };
+
+/* Is it this verb that happens, and is it applied? */
+static bool asked(const struct world *world, enum saga_verb verb)
+{
+    return world->event->kind == EVENT_VERB && world->event->verb == verb && world->one.effects.disposition == APPLIED;
+}
 
 static enum step_status status_of(const struct saga *saga, int index)
 {
@@ -127,17 +139,26 @@ static bool to_be_undone(enum step_status status)
     return status == STEP_DONE || status == STEP_UNKNOWN;
 }
 
+/* Skipped by an operator, though it may have happened. */
+static bool skipped_perhaps_done(const struct saga *saga, int index)
+{
+    const struct saga_step *step = saga == NULL ? NULL : saga_step_find(saga, index);
+
+    return step != NULL && step->status == STEP_SKIPPED && step->done_order > 0;
+}
+
 /* What is done, or given up unanswered, gets its place in the order by which it must be undone. */
 static void note_order(struct book *book, const struct saga *before, const struct saga *after)
 {
     for (int i = 0; i < STEPS_MAX; i++) {
         enum step_status was = status_of(before, i), is = status_of(after, i);
 
-        if (to_be_undone(was) || is_undoing(was) || was == STEP_COMPENSATED || was == STEP_COMPENSATION_FAILED) {
+        if (to_be_undone(was) || skipped_perhaps_done(before, i) || is_undoing(was) || was == STEP_COMPENSATED || was == STEP_COMPENSATION_FAILED ||
+            was == STEP_COMPENSATION_SKIPPED) {
             if (!(was == STEP_UNKNOWN && is == STEP_DONE))
                 continue; /* a parked pivot that was done after all counts from now */
         }
-        if (to_be_undone(is) || is_undoing(is) || is == STEP_COMPENSATION_FAILED)
+        if (to_be_undone(is) || skipped_perhaps_done(after, i) || is_undoing(is) || is == STEP_COMPENSATION_FAILED)
             book->order[i] = ++book->orders;
     }
 }
@@ -180,11 +201,11 @@ static void check_execute(const struct world *world, const struct effect *effect
     enum step_status was = status_of(before, effect->step);
 
     MUST(!world->book.turned_back && !after->turned_back, "an execute command after compensation began");
-    MUST(was == STEP_STATUS_COUNT || is_open(was), "an execute command for a settled step");
+    MUST(was == STEP_STATUS_COUNT || is_open(was) || asked(world, VERB_RETRY), "an execute command for a settled step");
     for (int i = 0; i < effect->step; i++)
         MUST(behind(world, i) || is_group_around(world, i, effect->step), "an execute command before the step before it was done");
     MUST(strcmp(effect->service, step->service) == 0 && strcmp(effect->command, step->command) == 0, "another step's command");
-    MUST(step->retry.attempts == RETRY_UNLIMITED || effect->attempt <= step->retry.attempts, "an attempt beyond the budget");
+    MUST(step->retry.attempts == RETRY_UNLIMITED || effect->attempt - saga_step_find(after, effect->step)->forgiven <= step->retry.attempts, "an attempt beyond the budget");
 }
 
 static void check_compensate(const struct world *world, const struct effect *effect)
@@ -195,11 +216,11 @@ static void check_compensate(const struct world *world, const struct effect *eff
 
     MUST(undo != NULL, "a compensate command for a step that has none");
     MUST(strcmp(effect->service, undo->service) == 0 && strcmp(effect->command, undo->command) == 0, "another compensation's command");
-    MUST(undo->retry.attempts == RETRY_UNLIMITED || effect->attempt <= undo->retry.attempts, "a compensation beyond its budget");
-    MUST(book->sent[effect->step][ACTION_EXECUTE] > 0, "a compensation of what was never sent");
-    MUST(book->succeeded[effect->step] || book->silent[effect->step], "a compensation of what was never done");
+    MUST(undo->retry.attempts == RETRY_UNLIMITED || effect->attempt - saga_step_find(after, effect->step)->forgiven <= undo->retry.attempts, "a compensation beyond its budget");
+    MUST(book->sent[effect->step][ACTION_EXECUTE] > 0 || book->by_hand[effect->step], "a compensation of what was never sent");
+    MUST(book->succeeded[effect->step] || book->silent[effect->step] || book->by_hand[effect->step], "a compensation of what was never done");
     for (int i = 0; effect->attempt == 1 && i < STEPS_MAX; i++) {
-        if (i != effect->step && to_be_undone(status_of(after, i)) && world->one.definition->steps[i].compensation != NULL)
+        if (i != effect->step && (to_be_undone(status_of(after, i)) || skipped_perhaps_done(after, i)) && world->one.definition->steps[i].compensation != NULL)
             MUST(book->order[i] < book->order[effect->step], "a compensation that is not the last thing done");
     }
 }
@@ -218,6 +239,20 @@ static void check_command(struct world *world, const struct effect *effect, cons
         check_execute(world, effect, before);
     else
         check_compensate(world, effect);
+}
+
+/* Whatever parks or goes on is told of; an end is told by its result. */
+static void check_parking(const struct saga *before, const struct saga *after, int parked, int resumed)
+{
+    bool was = before != NULL && before->status == SAGA_PARKED, is = after->status == SAGA_PARKED;
+    bool was_paused = was && before->paused_at_ms != 0;
+
+    if (was && saga_status_ended(after->status) && (was_paused || after->status == SAGA_TERMINATED) && parked + resumed == 0)
+        return;
+    if (was_paused && is && after->paused_at_ms == 0) /* for a reason of its own now */
+        MUST(parked == 1 && resumed <= 1, "parked unsaid");
+    else
+        MUST(parked - resumed == is - was, "parked or resumed unsaid");
 }
 
 static void check_effects(struct world *world, const struct saga *before)
@@ -243,7 +278,9 @@ static void check_effects(struct world *world, const struct saga *before)
         }
     }
     MUST(commands <= 1, "two commands at once");
-    MUST(parked - resumed == (after->status == SAGA_PARKED) - (before != NULL && before->status == SAGA_PARKED), "parked or resumed unsaid");
+    check_parking(before, after, parked, resumed);
+    MUST(commands == 0 || before == NULL || before->paused_at_ms == 0 || world->event->kind == EVENT_VERB, "a command of a paused saga");
+    MUST(before == NULL || before->status != SAGA_TERMINATED || (effects->len == 0 && after->status == SAGA_TERMINATED), "a terminated saga that moves");
     MUST(world->book.results == (after->ended_at_ms != 0), "not exactly one result of an end");
     MUST(effects->disposition == APPLIED || effects->len == 0, "an ignored event with an effect");
 }
@@ -259,7 +296,7 @@ static void check_steps(const struct world *world, const struct saga *before)
         enum step_status was = status_of(before, step->index);
 
         outstanding += step->due_at_ms != 0;
-        if (step->due_at_ms != 0 && (due == 0 || step->due_at_ms < due))
+        if (step->due_at_ms != 0 && after->paused_at_ms == 0 && (due == 0 || step->due_at_ms < due))
             due = step->due_at_ms;
         MUST(!is_open(step->status) || !after->turned_back, "a step goes on though the saga turned back");
         MUST(before == NULL || saga_step_find(before, step->index) == NULL || saga_step_find(before, step->index)->chosen == step->chosen,
@@ -270,8 +307,9 @@ static void check_steps(const struct world *world, const struct saga *before)
             MUST(step->done_order == 0 && step->due_at_ms == 0, "a group that is due, or to be undone");
             continue;
         }
-        MUST((step->done_order != 0) == (to_be_undone(step->status) || is_undoing(step->status) || step->status == STEP_COMPENSATED ||
-                                         step->status == STEP_COMPENSATION_FAILED),
+        MUST(step->status == STEP_SKIPPED ||
+                 (step->done_order != 0) == (to_be_undone(step->status) || is_undoing(step->status) || step->status == STEP_COMPENSATED ||
+                                             step->status == STEP_COMPENSATION_FAILED || step->status == STEP_COMPENSATION_SKIPPED),
              "a place in the order of completion, but neither done nor unknown");
     }
     MUST(outstanding <= 1, "two commands outstanding at once");
@@ -354,14 +392,16 @@ static void happen(struct world *world, const struct saga_event *event)
     struct saga *before = world->one.saga == NULL ? NULL : saga_clone(world->one.saga);
     const struct saga *same = world->one.saga;
 
+    world->event = event;
     if (random_one_in(&world->random, 3))
         apply_in_vain(&world->two, event);
     MUST(apply_by(&world->one, event) == BATON_OK && apply_by(&world->two, event) == BATON_OK, "an event that cannot be applied");
     tell(&told, &world->one);
     tell(&world->told_two, &world->two);
     MUST(strcmp(buffer_cstr(&told), buffer_cstr(&world->told_two)) == 0, "two workers differ");
-    if (world->one.effects.disposition == IGNORED_EARLY) {
-        MUST(world->one.saga == same && world->one.effects.len == 0, "an early timer that changed something");
+    if (world->one.effects.disposition == IGNORED_EARLY || world->one.effects.disposition == IGNORED_REFUSED) {
+        MUST(world->one.saga == same && world->one.effects.len == 0, "an early timer or a refused verb that changed something");
+        MUST((world->one.effects.disposition == IGNORED_REFUSED) == (world->one.effects.refusal[0] != '\0'), "refused without a reason");
     } else {
         note_order(&world->book, before, world->one.saga);
         check_saga(world, before);
@@ -467,6 +507,51 @@ static void timer(struct world *world, int64_t at)
     happen(world, &event);
 }
 
+/* The step of a saga that a verb is most likely about. */
+static const struct saga_step *at_hand(const struct saga *saga)
+{
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (is_undoing(saga->steps[i].status) || saga->steps[i].status == STEP_COMPENSATION_FAILED)
+            return &saga->steps[i];
+    }
+    return &saga->steps[saga->steps_len - 1];
+}
+
+static void note_verb(struct world *world, int step, bool undoing)
+{
+    struct book *book = &world->book;
+
+    book->cancelled = book->cancelled || asked(world, VERB_CANCEL);
+    book->by_hand[step] = book->by_hand[step] || (asked(world, VERB_COMPLETE) && !undoing);
+    book->left[step] = book->left[step] || (asked(world, VERB_SKIP) && undoing);
+}
+
+static void any_verb(struct world *world)
+{
+    struct random *random = &world->random;
+    const struct saga_step *step = at_hand(world->one.saga);
+    struct saga_event event = {.kind = EVENT_VERB, .at_ms = world->now, .verb = (enum saga_verb)random_below(random, VERB_COUNT), .who = "ann"};
+    int index = random_one_in(random, 4) ? random_below(random, (int)world->one.definition->steps_len) : step->index;
+    bool undoing = is_undoing(step->status) || step->status == STEP_COMPENSATION_FAILED;
+    bool was_silent = world->book.silent[step->index];
+
+    if (event.verb == VERB_TERMINATE && !random_one_in(random, 4))
+        event.verb = VERB_RETRY;
+    event.step_name = random_one_in(random, 8) ? random_one_in(random, 2) ? "nowhere" : NULL : world->one.definition->steps[index].name;
+    event.why = random_one_in(random, 2) ? NULL : "because";
+    event.value = random_one_in(random, 2) ? NULL : random_json(random, 2);
+    /* Whoever does not wait for an answer has not had one. */
+    if (step->status == STEP_RUNNING)
+        world->book.silent[step->index] = true;
+    index = step->index;
+    world->book.by_hand[index] = world->book.by_hand[index] || (event.verb == VERB_COMPLETE && !undoing);
+    happen(world, &event);
+    if (world->one.effects.disposition == IGNORED_REFUSED)
+        world->book.silent[index] = was_silent;
+    note_verb(world, index, undoing);
+    json_decref(event.value);
+}
+
 static void any_event(struct world *world)
 {
     struct random *random = &world->random;
@@ -475,7 +560,7 @@ static void any_event(struct world *world)
 
     world->now += random_below(random, 800);
     event.at_ms = world->now;
-    switch (random_below(random, 16)) {
+    switch (random_below(random, 18)) {
     case 0: event.kind = EVENT_START; happen(world, &event); break;
     case 1:
         event.kind = EVENT_PARK;
@@ -491,6 +576,7 @@ static void any_event(struct world *world)
     case 4: timer(world, due + random_below(random, 40000)); break;
     case 5: timer(world, world->now - random_below(random, 2000)); break;
     case 6: case 7: any_answer(world); break;
+    case 8: any_verb(world); break;
     default: fitting_answer(world); break;
     }
 }
@@ -530,15 +616,19 @@ static void check_end(const struct world *world)
     const struct definition *definition = world->one.definition;
 
     MUST(saga_status_ended(saga->status) || saga->status == SAGA_PARKED, "neither ended nor parked after all its timers");
+    MUST(saga->status != SAGA_CANCELLED || world->book.cancelled, "cancelled by nobody");
+    MUST(saga->status != SAGA_COMPENSATED || !world->book.cancelled, "cancelled, and ended otherwise");
     for (int i = 0; i < (int)definition->steps_len; i++) {
         enum step_status status = status_of(saga, i);
 
         if (saga->status == SAGA_COMPLETED)
             MUST(behind(world, i), "completed, but not all its steps are done");
-        MUST(saga->status != SAGA_COMPENSATED || !is_open(status), "compensated, but a step goes on");
-        if (saga->status == SAGA_COMPENSATED && definition->steps[i].compensation != NULL) {
-            MUST(!to_be_undone(status), "compensated, but a done step is not undone");
-            MUST(!world->book.succeeded[i] || definition->steps[i].output != NULL || status == STEP_COMPENSATED, "compensated, but a success was left in place");
+        MUST((saga->status != SAGA_COMPENSATED && saga->status != SAGA_CANCELLED) || !is_open(status), "compensated, but a step goes on");
+        if ((saga->status == SAGA_COMPENSATED || saga->status == SAGA_CANCELLED) && definition->steps[i].compensation != NULL) {
+            MUST(!to_be_undone(status) && !skipped_perhaps_done(saga, i), "compensated, but a done step is not undone");
+            MUST(!world->book.succeeded[i] || definition->steps[i].output != NULL || status == STEP_COMPENSATED || world->book.left[i],
+                 "compensated, but a success was left in place");
+            MUST(status != STEP_COMPENSATION_SKIPPED || world->book.left[i], "a compensation left out that nobody asked for");
         }
     }
 }
@@ -546,7 +636,10 @@ static void check_end(const struct world *world)
 static void end(struct world *world)
 {
     bool silent = silence_ends(world) && random_one_in(&world->random, 2);
+    struct saga_event resume = {.kind = EVENT_VERB, .at_ms = world->now, .verb = VERB_RESUME, .who = "ann"};
 
+    if (world->one.saga->paused_at_ms != 0)
+        happen(world, &resume);
     for (int i = 0; world->one.saga->due_at_ms != 0; i++) {
         MUST(i < TIMERS_MAX, "no end in sight");
         if (silent)

@@ -95,7 +95,9 @@ static const struct letter_row {
     {"a reply to a command never sent", REPLIES, "o-1", "kafka_correlationId: o-1/a/x/9", "{}", "wrong-step"},
     {"a reply to a step that is not there", REPLIES, "o-1", "kafka_correlationId: o-1/z/x/1", "{}", "wrong-step"},
     {"a reply that is no JSON", REPLIES, "o-1", "kafka_correlationId: o-1/a/x/1", "}", "invalid-json"},
-    {"a verb that nobody knows", CONTROL, "o-1", NULL, "{}", "unknown-verb"},
+    {"a verb that nobody knows", CONTROL, "o-1", NULL, "{\"verb\":\"explode\",\"who\":\"ann\"}", "unknown-verb"},
+    {"a verb that nobody signs", CONTROL, "o-1", NULL, "{\"verb\":\"pause\"}", "invalid-control"},
+    {"a verb for no saga", CONTROL, "x-1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "unknown-saga"},
 };
 
 static void check_letter(void **state)

@@ -23,7 +23,7 @@ HEADERS_MAX = 64
 ENDED = ("completed", "compensated", "cancelled", "terminated")
 REASONS = {"invalid-json", "too-large", "too-deep", "too-many-headers", "missing-id", "invalid-id", "missing-type", "unknown-definition",
            "conflicting-start", "not-an-object", "missing-correlation", "invalid-correlation", "orphan-reply", "wrong-step", "wrong-service",
-           "invalid-cloudevent", "invalid-outcome", "bad-signature", "wrong-partition", "unknown-verb", "reply-topic-not-allowed",
+           "invalid-cloudevent", "invalid-outcome", "bad-signature", "wrong-partition", "unknown-verb", "invalid-control", "unknown-saga", "reply-topic-not-allowed",
            "undeliverable", "kills-worker"}
 
 Record = collections.namedtuple("Record", "topic partition offset key value headers")
@@ -316,6 +316,8 @@ class Case:
         self.journal = collections.defaultdict(list)        # partition -> [whole record: seq, vector, c, co, offset, steps]
         self.causes = collections.defaultdict(list)         # (topic, partition) -> [offset], as events and notes name them
         self.notes = []                                     # (what, topic, partition, offset, saga id or None)
+        self.verbs = {}                                     # (topic, partition, offset) of a control message -> (outcome, seq or None)
+        self.by_hand = set()                                # (saga id, step) that an operator skipped or completed
         self.definitions = {}                               # (name, version) -> {step name: (step, name of its group, case)}
         for record in evidence.of("definitions"):
             if record.value and not record.key.startswith(b"."):
@@ -406,6 +408,10 @@ class Case:
         if "note" in step:
             self.note_cause(partition, record, step, True)
             self.notes.append((step["note"], *step["cause"], step.get("id")))
+            if step["note"] == "refused":
+                self.verbs[tuple(step["cause"])] = "refused", None
+            elif step["note"] == "dead-letter:unknown-saga":
+                self.verbs[tuple(step["cause"])] = "unknown-saga", None
             return
         saga_id = step["purge"] if "purge" in step else step["id"]
         saga = self.sagas.setdefault(saga_id, Saga(partition))
@@ -417,6 +423,10 @@ class Case:
         else:
             self.note_cause(partition, record, step, "park" not in step["event"])  # a parking stands beside the note of its input
             saga.state = self.next_state(where, saga, step)
+            if "verb" in step["event"]:
+                self.verbs[tuple(step["cause"])] = "accepted", step["seq"]
+                if step["event"]["verb"] in ("skip", "complete"):
+                    self.by_hand.add((saga_id, step["event"]["step"]))
         if saga.state is not None:
             if saga.state["seq"] != step["seq"] or saga.state["id"] != saga_id:
                 self.wrong(f"{where}: saga {saga_id}: the state after it is of {saga.state['id']} seq {saga.state['seq']}, the step says "
@@ -589,6 +599,8 @@ def check_results(case):
     for topic, expected in ((case.evidence.topic("results"), wanted), *copies.items()):
         seen = collections.Counter()
         for record in case.evidence.records.get(topic, []):
+            if (header(record, "ce_type") or "").startswith("baton.control."):
+                continue  # check_answers
             saga_id = record.key.decode() if record.key else None
             seen[saga_id] += 1
             state = expected.get(saga_id)
@@ -626,9 +638,41 @@ def check_events(case):
             for entry in fresh:
                 if entry[1] in ("parked", "resumed"):
                     happened[f"{saga_id}/{entry[1]}/{step.after['seq']}"] += 1
-    told = collections.Counter(header(record, "ce_id") for record in case.evidence.of("events"))
+    told = collections.Counter(header(record, "ce_id") for record in case.evidence.of("events")
+                               if header(record, "ce_type").startswith("baton.saga."))
     if told != happened:
         yield f"events: told {dict(told - happened)} too much, {dict(happened - told)} too little"
+
+
+def check_answers(case):
+    """One answer for each control message that wanted one where it may, and it says what the journal says; every verb has its message."""
+    control, events = case.evidence.topic("control"), case.evidence.topic("events")
+    messages = {(control, record.partition, record.offset): record for record in case.evidence.of("control")}
+    answers = collections.defaultdict(list)
+    for topic in {events, *case.evidence.allowed}:
+        for record in case.evidence.records.get(topic, []):
+            if (header(record, "ce_type") or "").startswith("baton.control."):
+                answers[header(record, "ce_id")].append(record)
+    for place, (outcome, seq) in case.verbs.items():
+        message = messages.get(place)
+        if message is None:
+            yield f"{place}: a verb is journalled, but no such message is to be seen"
+            continue
+        saga_id = (message.key or header(message, "saga-id").encode()).decode()
+        found = answers.pop(f"{saga_id}/control/{place[1]}/{place[2]}", [])
+        wanted = header(message, "kafka_replyTopic") in (events, *case.evidence.allowed)
+        if len(found) != wanted:
+            yield f"{place}: {len(found)} answers to {message.value}, {int(wanted)} wanted"
+        for answer in found:
+            value = json.loads(answer.value)
+            if value["outcome"] != outcome or header(answer, "ce_type") != f"baton.control.{outcome}.v1" or (seq and value["seq"] != seq):
+                yield f"{place}: the answer says {answer.value}, the journal {outcome}, seq {seq}"
+            if bool(value["reason"]) != (outcome != "accepted"):
+                yield f"{place}: {outcome}, and its reason is {value['reason']}"
+            if header(answer, "kafka_correlationId") != (header(message, "kafka_correlationId") or header(message, "ce_id")):
+                yield f"{place}: the correlation is not echoed"
+    if answers:
+        yield f"answers to messages that the journal does not know: {sorted(answers)}"
 
 
 def check_ends(case):
@@ -665,7 +709,7 @@ def check_groups(case):
                         yield f"saga {saga_id}: completed, but {missing} in {name} are not done"
 
 
-UNDOING = ("compensating", "compensation-retrying", "compensated", "compensation-failed")
+UNDOING = ("compensating", "compensation-retrying", "compensated", "compensation-failed", "compensation-skipped")
 
 
 def check_compensations(case):
@@ -676,12 +720,12 @@ def check_compensations(case):
             steps = step.after["steps"]
             for name, entry in steps.items():
                 undoable = "compensation" in case.step_of(step.after, name)
-                if undoable and name not in reached and (entry["status"] in ("done", "unknown") or entry["status"] in UNDOING):
+                if undoable and name not in reached and (entry["status"] in ("done", "unknown", *UNDOING) or "doneOrder" in entry):
                     reached.add(name)
                     done.append(name)
-                if name == undoing and entry["status"] == "compensated":
+                if name in done and entry["status"] in ("compensated", "compensation-skipped"):
                     done.remove(name)
-                    undoing = None
+                    undoing = None if undoing == name else undoing
             for command in step.step.get("send", []):
                 name, action, attempt = command.rsplit("/", 2)
                 attempts[name, action] += 1
@@ -699,8 +743,8 @@ def check_compensations(case):
         if saga.state is None:
             continue
         undone = [name for name, entry in saga.state["steps"].items() if entry["status"] == "compensated"]
-        if saga.state["status"] == "compensated" and done:
-            yield f"saga {saga_id}: compensated, but {done} are not undone"
+        if saga.state["status"] in ("compensated", "cancelled") and done:
+            yield f"saga {saga_id}: {saga.state['status']}, but {done} are not undone"
         if saga.state["status"] == "completed" and (undone or any(action == "c" for _, action in attempts)):
             yield f"saga {saga_id}: completed, but compensations were sent"
 
@@ -743,7 +787,9 @@ def check_effects(case):
             if "reply" in defined or "command" not in defined:
                 continue
             execute, undo = said[f"{saga_id}/{name}/x"], said[f"{saga_id}/{name}/c"]
-            if saga.state["status"] == "compensated" and "success" in execute and "compensation" in defined and "success" not in undo:
+            if (saga_id, name) in case.by_hand:
+                continue  # an operator knows better
+            if saga.state["status"] in ("compensated", "cancelled") and "success" in execute and "compensation" in defined and "success" not in undo:
                 yield f"saga {saga_id}: compensated, but the participant of {name} has done it and not undone it"
             if saga.state["status"] == "completed" and entry["status"] != "skipped" and "success" not in execute:
                 yield f"saga {saga_id}: completed, but the participant of {name} has not said that it is done"
@@ -843,7 +889,7 @@ def check_states(case):
             yield f"journal[{partition}]: co is {last['co']}, the first record after checkpoint {last['c']} is at {first_after}"
 
 
-CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_ends,
+CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_answers, check_ends,
           check_groups, check_compensations, check_effects, check_view, check_states)
 
 

@@ -164,6 +164,7 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("a lost answer to the starter", drop("shop.answers", keyed(b"asks")), "saga asks has 0 results"),
     ("a broken correlation", change("shop.answers", keyed(b"asks"), headers=relabel("kafka_correlationId", "x")), "correlation is not echoed"),
     ("no news of the parking", drop("baton.events", keyed(b"never")), "events: told {}"),
+    ("an answer to nobody", change("baton.events", keyed(b"never"), headers=relabel("ce_type", "baton.control.accepted.v1")), "answers to messages"),
     ("a dead letter too few", drop("baton.dlq", keyed(b"torn")), "journalled as a dead letter, but not in the dead letters"),
     ("a dead letter too many", double("baton.dlq", keyed(b"torn")), "is in the dead letters already"),
     ("a dead letter with another value", change("baton.dlq", keyed(b"torn"), value=b"{}"), "key or value is not that of"),

@@ -31,12 +31,15 @@ static void change_step(struct random *random, struct saga_step *step)
     step->chosen = random_below(random, 4);
     step->attempts = random_below(random, 3);
     step->compensations = random_below(random, 3);
+    step->forgiven = random_below(random, 3);
     step->unanswered = random_one_in(random, 2);
     step->done_order = random_below(random, 4);
     step->first_at_ms = random_time(random);
     step->sent_at_ms = random_time(random);
     step->due_at_ms = random_time(random);
     step->settled_at_ms = random_time(random);
+    replace(&step->input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
+    replace(&step->undo_input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
     replace(&step->output, random_one_in(random, 2) ? NULL : random_json(random, 3));
     replace(&step->error, random_one_in(random, 2) ? NULL : random_error(random));
 }
@@ -59,6 +62,7 @@ static void add_history(struct random *random, struct saga *saga, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (saga->history_len == SAGA_HISTORY_MAX) {
+            json_decref(saga->history[0].note);
             memmove(saga->history, saga->history + 1, (SAGA_HISTORY_MAX - 1) * sizeof *saga->history);
             saga->history_len--;
             saga->history_dropped++;
@@ -66,7 +70,8 @@ static void add_history(struct random *random, struct saga *saga, size_t count)
         }
         saga->history[saga->history_len++] = (struct saga_history){
             random_below(random, 100000), (enum history_kind)random_below(random, HISTORY_KIND_COUNT),
-            random_below(random, 5) - 1, random_below(random, 3)};
+            random_below(random, 5) - 1, random_below(random, 3),
+            random_one_in(random, 4) ? json_pack("{s:s, s:s}", "who", "ann", "why", "\"because\"") : NULL};
         saga->history_new++;
     }
 }
@@ -88,6 +93,7 @@ static void change_parked(struct random *random, struct saga *saga)
     free(saga->parked);
     saga->parked = random_one_in(random, 2) ? NULL : strdup("\"settle\" refused after the pivot");
     saga->parked_from = saga->parked != NULL && random_one_in(random, 2) ? SAGA_COMPENSATING : SAGA_RUNNING;
+    saga->paused_at_ms = saga->parked != NULL ? random_time(random) : 0;
 }
 
 void random_event(struct random *random, struct saga *saga)

@@ -147,7 +147,7 @@ static struct saga_step *add_step(struct saga *saga, int index, enum step_status
 struct saga *order_saga(void)
 {
     static const struct saga_history history[] = {
-        {0, HISTORY_STARTED, -1, 0}, {0, HISTORY_SENT, 0, 1}, {120, HISTORY_DONE, 0, 1}, {120, HISTORY_SENT, 1, 1}};
+        {0, HISTORY_STARTED, -1, 0, NULL}, {0, HISTORY_SENT, 0, 1, NULL}, {120, HISTORY_DONE, 0, 1, NULL}, {120, HISTORY_SENT, 1, 1, NULL}};
     struct saga *saga = saga_new();
     struct saga_step *step;
 

@@ -64,8 +64,8 @@ static void assert_documents_agree(struct run *run, const struct saga_event *eve
     struct buffer text = {0}, expected = {0}, got = {0}, again_text = {0};
     struct baton_error err = {BATON_OK, ""};
 
-    if (run->effects.disposition == IGNORED_EARLY)
-        return; /* nothing has changed, and nothing is journalled */
+    if (run->effects.disposition == IGNORED_EARLY || run->effects.disposition == IGNORED_REFUSED)
+        return; /* nothing has changed, and no step is journalled */
     journal_writer_step(&writer, run->saga, event, NULL, &run->effects);
     journal_record_write(&text, &head, &writer);
     if (journal_record_read(text.data, text.len, &record, &err) != BATON_OK)
@@ -163,6 +163,21 @@ static void random_timer(struct random *random, struct run *run)
     apply_event(run, &event);
 }
 
+static void random_verb(struct random *random, struct run *run)
+{
+    const char *step = definition->steps[run->saga->steps[run->saga->steps_len - 1].index].name;
+    struct saga_event event = {.kind = EVENT_VERB, .at_ms = run->now_ms, .who = "ann", .verb_id = "m-1"};
+
+    event.verb = (enum saga_verb)random_below(random, VERB_COUNT);
+    if (event.verb == VERB_TERMINATE && !random_one_in(random, 4))
+        event.verb = VERB_RESUME;
+    event.why = random_one_in(random, 2) ? NULL : "\"because\"";
+    event.step_name = random_one_in(random, 4) ? NULL : step;
+    event.value = random_one_in(random, 2) ? NULL : random_json(random, 3);
+    apply_event(run, &event);
+    json_decref(event.value);
+}
+
 static void journal_and_state_agree_after_every_event(void **state)
 {
     struct random random = random_begin("rules");
@@ -180,6 +195,8 @@ static void journal_and_state_agree_after_every_event(void **state)
             run.now_ms += random_below(&random, 500);
             if (random_one_in(&random, 3))
                 random_timer(&random, &run);
+            else if (random_one_in(&random, 5))
+                random_verb(&random, &run);
             else
                 random_reply(&random, &run);
         }

@@ -106,6 +106,28 @@ static void results(void **state)
     saga_free(saga);
 }
 
+static void answers(void **state)
+{
+    struct saga *saga = order_saga();
+    struct wire_control control = {.verb = VERB_CANCEL, .reply_topic = (char *)"baton.events", .reply_correlation = (char *)"m-1"};
+    struct wire_answer answer = {.outcome = ANSWER_ACCEPTED, .saga_id = saga->id, .saga = saga, .partition = 3, .offset = 7};
+    struct wire_out out = {.text = {0}};
+
+    (void)state;
+    assert_int_equal(wire_answer_write(&answer, &control, 1769860800120, &out, NULL), BATON_OK);
+    save_record("control-answer", "accepted", &out.record);
+    answer.outcome = ANSWER_REFUSED;
+    answer.reason = "it has ended: completed";
+    assert_int_equal(wire_answer_write(&answer, &control, 1769860800120, &out, NULL), BATON_OK);
+    save_record("control-answer", "refused", &out.record);
+    answer.outcome = ANSWER_UNKNOWN_SAGA;
+    answer.saga = NULL;
+    assert_int_equal(wire_answer_write(&answer, &control, 1769860800120, &out, NULL), BATON_OK);
+    save_record("control-answer", "unknown-saga", &out.record);
+    wire_out_free(&out);
+    saga_free(saga);
+}
+
 static void states(void **state)
 {
     struct random random = random_begin("samples");
@@ -137,7 +159,8 @@ static void add_steps(struct random *random, struct journal_writer *writer)
     for (int kind = EVENT_START; kind < EVENT_KIND_COUNT; kind++) {
         random_event(random, saga);
         event = (struct saga_event){
-            .kind = (enum saga_event_kind)kind, .at_ms = 1769860800120, .attempt = 1, .reason = "no such topic"};
+            .kind = (enum saga_event_kind)kind, .at_ms = 1769860800120, .attempt = 1, .reason = "no such topic",
+            .verb = VERB_RETRY, .who = "ann", .why = "because", .step_name = "settle", .verb_id = "m-1"};
         event.body = saga->steps_len > 0 ? saga->steps[0].output : NULL;
         event.outcome = (enum reply_header_outcome)random_below(random, 5);
         event.problem = random_one_in(random, 2);
@@ -148,6 +171,8 @@ static void add_steps(struct random *random, struct journal_writer *writer)
     }
     journal_writer_note(writer, &cause, "dead-letter:invalid-json", NULL);
     journal_writer_note(writer, &cause, "forwarded", "o-7");
+    event.kind = EVENT_VERB;
+    journal_writer_refused(writer, &cause, "o-7", &event, "it has ended: completed");
     journal_writer_purge(writer, "o-3", 1769860800000);
     saga_free(saga);
 }
@@ -190,6 +215,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands),
         cmocka_unit_test(results),
+        cmocka_unit_test(answers),
         cmocka_unit_test(states),
         cmocka_unit_test(journal_records),
     };

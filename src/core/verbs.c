@@ -1,0 +1,303 @@
+/*
+ * verbs.c -- what an operator asks of a saga: applied, or refused with the reason.
+ *
+ * Owns:     which verb each state allows; pausing. A refused verb changes nothing.
+ * Rule:     past the pivot there is no way back, by hand neither; a cancelled saga takes the way back that a failure takes.
+ * Tests:    tests/core/test_apply.c, one row a rule; tests/core/test_apply_random.c
+ */
+#include "apply_internal.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SAID_MAX (VERB_WHO_MAX + VERB_WHY_MAX + 64)
+
+static void refuse(struct apply *apply, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void refuse(struct apply *apply, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(apply->effects->refusal, sizeof apply->effects->refusal, format, args);
+    va_end(args);
+    baton_text_clean(apply->effects->refusal);
+    apply->effects->disposition = IGNORED_REFUSED;
+}
+
+/* "cancelled by ann: the customer called" */
+static const char *said(char out[SAID_MAX], const char *what, const struct saga_event *event)
+{
+    (void)snprintf(out, SAID_MAX, "%s by %s%s%s", what, event->who, event->why == NULL ? "" : ": ", event->why == NULL ? "" : event->why);
+    baton_text_clean(out);
+    return out;
+}
+
+static void note(struct apply *apply, const struct saga_event *event, int step)
+{
+    json_t *who = json_pack("{s:s, s:s*}", "who", event->who, "why", event->why);
+
+    apply->failed = apply->failed || who == NULL;
+    apply_history_note(apply, HISTORY_VERB + event->verb, step, 0, who);
+}
+
+/* --- turning back, ending --- */
+
+static void turn_back(struct apply *apply, const struct saga_event *event)
+{
+    struct saga *saga = apply->next;
+    bool cancel = event->verb == VERB_CANCEL;
+    const char *code = cancel ? CANCELLED_CODE : "COMPENSATE";
+    char message[SAID_MAX];
+
+    if (saga->turned_back) {
+        refuse(apply, "it has turned back already%s", saga->status == SAGA_PARKED && saga->paused_at_ms == 0
+                                                          ? ", and is parked on the way: retry, skip or complete what it is parked on" : "");
+        return;
+    }
+    if (forward_past_pivot(apply)) {
+        refuse(apply, "past the pivot (step %s is done) there is no way back", apply->definition->steps[apply->definition->pivot].name);
+        return;
+    }
+    /* Parked, compensate is an operator's word that the pivot was not passed. */
+    if (apply_pivot_unsettled(apply) && (cancel || saga->status != SAGA_PARKED || saga->paused_at_ms != 0)) {
+        refuse(apply, "it is not known whether the pivot, step %s, was passed, and it cannot be undone: wait for its answer%s",
+               apply->definition->steps[apply->definition->pivot].name,
+               saga->status == SAGA_PARKED && saga->paused_at_ms == 0 ? ", or find out and say complete or compensate" : "");
+        return;
+    }
+    note(apply, event, -1);
+    if (saga->status == SAGA_PARKED)
+        apply_resume(apply);
+    (void)said(message, cancel ? "cancelled" : "turned back", event);
+    (void)apply_give_up_outstanding(apply, code, message);
+    compensate_begin(apply, -1, code, message);
+}
+
+/* A group, or a compensation, that is under way is left where it is. */
+static void leave(struct apply *apply, struct saga_step *step)
+{
+    if (step->status == STEP_RUNNING)
+        step->status = STEP_FAILED;
+    else if (step->status == STEP_COMPENSATING || step->status == STEP_COMPENSATION_RETRYING)
+        step->status = STEP_COMPENSATION_FAILED;
+    else
+        return;
+    step->due_at_ms = 0;
+    step->settled_at_ms = apply->at;
+    step->changed = true;
+}
+
+static void terminate(struct apply *apply, const struct saga_event *event)
+{
+    struct saga *saga = apply->next;
+    char message[SAID_MAX];
+
+    if (saga->ended_at_ms != 0) {
+        refuse(apply, "its result is out already: skip or complete what is left to be undone");
+        return;
+    }
+    note(apply, event, -1);
+    (void)said(message, "ended without compensation", event);
+    (void)apply_give_up_outstanding(apply, "TERMINATED", message);
+    for (size_t i = 0; i < saga->steps_len; i++)
+        leave(apply, &saga->steps[i]);
+    if (saga->status == SAGA_PARKED)
+        apply_unpark(apply, SAGA_TERMINATED);
+    saga->status = SAGA_TERMINATED;
+    saga->deadline_at_ms = 0;
+    saga->ended_at_ms = apply->at;
+    if (saga->error == NULL)
+        apply_set(apply, &saga->error, json_pack("{s:n, s:s, s:s}", "step", "code", "TERMINATED", "message", message));
+    saga->error_changed = true;
+    apply_history(apply, HISTORY_ENDED, -1, 0);
+    (void)apply_effect(apply, EFFECT_RESULT);
+}
+
+/* --- pausing --- */
+
+static void pause(struct apply *apply, const struct saga_event *event)
+{
+    struct saga *saga = apply->next;
+    char reason[SAID_MAX];
+
+    if (saga->status == SAGA_PARKED) {
+        refuse(apply, saga->paused_at_ms != 0 ? "it is paused already" : "it is parked: nothing is sent");
+        return;
+    }
+    note(apply, event, -1);
+    apply_park(apply, saga->status, "%s", said(reason, "paused", event));
+    saga->paused_at_ms = apply->at;
+}
+
+/* Timers stood still: what was due comes so much later. The saga's deadline is a promise to others, and stays. */
+static void resume(struct apply *apply, const struct saga_event *event)
+{
+    struct saga *saga = apply->next;
+    int64_t pause_ms = apply->at - saga->paused_at_ms;
+
+    if (saga->paused_at_ms == 0) {
+        refuse(apply, saga->status == SAGA_PARKED ? "it is parked, not paused: retry, skip or complete what it is parked on"
+                                                  : "it is not paused");
+        return;
+    }
+    note(apply, event, -1);
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (saga->steps[i].due_at_ms == 0)
+            continue;
+        saga->steps[i].due_at_ms += pause_ms;
+        saga->steps[i].changed = true;
+    }
+    apply_resume(apply);
+}
+
+void verbs_hold(struct apply *apply)
+{
+    if (apply->next->paused_at_ms == 0)
+        return;
+    apply->held = true;
+    apply->next->status = apply->next->parked_from;
+}
+
+/* Due times are kept as they would be without the pause. */
+static void stand_still(struct apply *apply, const struct saga *before)
+{
+    struct saga *saga = apply->next;
+
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        struct saga_step *step = &saga->steps[i];
+        const struct saga_step *was = saga_step_find(before, step->index);
+
+        if (step->due_at_ms != 0 && (was == NULL || was->due_at_ms != step->due_at_ms))
+            step->due_at_ms -= apply->at - saga->paused_at_ms;
+    }
+}
+
+void verbs_hold_on(struct apply *apply, const struct saga *before)
+{
+    struct saga *saga = apply->next;
+
+    if (!apply->held)
+        return;
+    if (saga->status == SAGA_PARKED) { /* for a reason of its own now */
+        saga->paused_at_ms = 0;
+        return;
+    }
+    if (saga_status_ended(saga->status)) { /* that was the last answer */
+        apply_unpark(apply, saga->status);
+        return;
+    }
+    stand_still(apply, before);
+    saga->parked_changed = saga->parked_changed || saga->parked_from != saga->status;
+    saga->parked_from = saga->status;
+    saga->status = SAGA_PARKED;
+}
+
+/* --- one step --- */
+
+/* The step that a verb may be about: the one that the saga is parked on, or waits for. */
+static struct saga_step *step_at_hand(const struct apply *apply)
+{
+    struct saga_step *step = compensate_under_way(apply);
+
+    if (step == NULL)
+        step = forward_parked_step(apply);
+    return step != NULL ? step : apply_outstanding(apply);
+}
+
+static bool goes_back(const struct saga_step *step)
+{
+    return step->status == STEP_COMPENSATING || step->status == STEP_COMPENSATION_RETRYING || step->status == STEP_COMPENSATION_FAILED;
+}
+
+static void again(struct apply *apply, struct saga_step *step, json_t *input)
+{
+    bool back = goes_back(step);
+
+    if (!json_is_null(input) && input != NULL)
+        apply_set(apply, back ? &step->undo_input : &step->input, json_incref(input));
+    apply_resume(apply);
+    if (back)
+        compensate_again(apply, step);
+    else
+        forward_again(apply, step);
+}
+
+static void by_hand(struct apply *apply, struct saga_step *step, const struct saga_event *event)
+{
+    bool complete = event->verb == VERB_COMPLETE;
+
+    if (apply->next->status == SAGA_PARKED)
+        apply_resume(apply);
+    if (goes_back(step))
+        compensate_settle(apply, step, complete ? STEP_COMPENSATED : STEP_COMPENSATION_SKIPPED);
+    else if (complete)
+        forward_complete(apply, step, json_incref(event->value));
+    else
+        forward_skip(apply, step, json_incref(event->value));
+}
+
+static void about_step(struct apply *apply, const struct saga_event *event)
+{
+    const struct saga *saga = apply->next;
+    struct saga_step *step = NULL;
+
+    if (saga->paused_at_ms != 0) {
+        refuse(apply, "it is paused: resume it first");
+        return;
+    }
+    if (event->verb == VERB_RETRY && saga->status != SAGA_PARKED) {
+        refuse(apply, "it is %s, not parked: it goes on by itself", saga_status_name(saga->status));
+        return;
+    }
+    if (event->step_name == NULL && event->verb != VERB_RETRY) {
+        refuse(apply, "%s needs the name of a step", saga_verb_name(event->verb));
+        return;
+    }
+    if (event->step_name != NULL && definition_step_index(apply->definition, event->step_name, strlen(event->step_name)) < 0) {
+        refuse(apply, "%s version %lld has no step \"%.64s\"", apply->definition->name, (long long)apply->definition->version,
+               event->step_name);
+        return;
+    }
+    step = step_at_hand(apply);
+    if (step == NULL || (event->step_name != NULL && strcmp(event->step_name, apply_step_name(apply, step)) != 0)) {
+        refuse(apply, step == NULL ? "no step is under way" : "the step under way is %s", step == NULL ? "" : apply_step_name(apply, step));
+        return;
+    }
+    if (event->verb == VERB_RETRY && step->status == STEP_DONE) {
+        refuse(apply, "step %s is done, its output could not be used: complete it with another", apply_step_name(apply, step));
+        return;
+    }
+    if (event->verb != VERB_SKIP && apply_is_group(apply, step)) {
+        refuse(apply, "%s is a group whose condition cannot be computed: skip it", apply_step_name(apply, step));
+        return;
+    }
+    note(apply, event, step->index);
+    if (event->verb == VERB_RETRY)
+        again(apply, step, event->value);
+    else
+        by_hand(apply, step, event);
+}
+
+void verbs_apply(struct apply *apply, const struct saga_event *event)
+{
+    const struct saga *saga = apply->next;
+
+    assert(event->who != NULL && event->who[0] != '\0' && strlen(event->who) <= VERB_WHO_MAX);
+    assert(event->why == NULL || strlen(event->why) <= VERB_WHY_MAX);
+    if (saga_status_ended(saga->status)) {
+        refuse(apply, "it has ended: %s", saga_status_name(saga->status));
+        return;
+    }
+    switch (event->verb) {
+    case VERB_CANCEL:
+    case VERB_COMPENSATE: turn_back(apply, event); break;
+    case VERB_TERMINATE: terminate(apply, event); break;
+    case VERB_PAUSE: pause(apply, event); break;
+    case VERB_RESUME: resume(apply, event); break;
+    case VERB_RETRY:
+    case VERB_SKIP:
+    case VERB_COMPLETE: about_step(apply, event); break;
+    case VERB_COUNT: assert(false); break;
+    }
+}

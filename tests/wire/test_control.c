@@ -1,0 +1,164 @@
+/*
+ * test_control.c -- control messages as rows: what is read, which dead letter the rest becomes; and their answers.
+ */
+#include "support.h"
+
+static const struct row {
+    const char *name;
+    const char *key, *headers, *value;
+    const char *then; /* id, verb, who, why, step, value, message id, where the answer goes; or the dead letter's reason */
+} rows[] = {
+    {"a verb, and who", "o-1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "o-1 cancel ann - - - - -"},
+    {"and why", "o-1", NULL, "{\"verb\":\"pause\",\"who\":\"ann\",\"why\":\"audit\"}", "o-1 pause ann audit - - - -"},
+    {"an empty why is none", "o-1", NULL, "{\"verb\":\"pause\",\"who\":\"ann\",\"why\":\"\"}", "o-1 pause ann - - - - -"},
+    {"a null why too", "o-1", NULL, "{\"verb\":\"pause\",\"who\":\"ann\",\"why\":null}", "o-1 pause ann - - - - -"},
+    {"a step, and an input for it", "o-1", NULL, "{\"verb\":\"retry\",\"who\":\"ann\",\"step\":\"s\",\"input\":{\"a\":19.99}}",
+     "o-1 retry ann - s {\"a\":19.99} - -"},
+    {"retry needs neither", "o-1", NULL, "{\"verb\":\"retry\",\"who\":\"ann\"}", "o-1 retry ann - - - - -"},
+    {"an output", "o-1", NULL, "{\"verb\":\"complete\",\"who\":\"ann\",\"step\":\"s\",\"output\":7}", "o-1 complete ann - s 7 - -"},
+    {"no output", "o-1", NULL, "{\"verb\":\"skip\",\"who\":\"ann\",\"step\":\"s\"}", "o-1 skip ann - s - - -"},
+    {"the saga in a header", NULL, "saga-id: o-1", "{\"verb\":\"resume\",\"who\":\"ann\"}", "o-1 resume ann - - - - -"},
+    {"a message id, echoed where it wants its answer", "o-1", "ce_id: m-1\nkafka_replyTopic: baton.events",
+     "{\"verb\":\"terminate\",\"who\":\"ann\"}", "o-1 terminate ann - - - m-1 baton.events m-1"},
+    {"or a correlation", "o-1", "ce_id: m-1\nkafka_replyTopic: baton.events\nkafka_correlationId: c-1",
+     "{\"verb\":\"compensate\",\"who\":\"ann\"}", "o-1 compensate ann - - - m-1 baton.events c-1"},
+
+    {"no saga", NULL, NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "missing-id"},
+    {"no saga's id", "o 1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "invalid-id"},
+    {"no JSON", "o-1", NULL, "{", "invalid-json"},
+    {"no value", "o-1", NULL, NULL, "not-an-object"},
+    {"no object", "o-1", NULL, "[]", "not-an-object"},
+    {"a structured event", "o-1", "content-type: application/cloudevents+json", "{}", "invalid-cloudevent"},
+    {"another version of CloudEvents", "o-1", "ce_specversion: 0.3", "{}", "invalid-cloudevent"},
+    {"no verb", "o-1", NULL, "{\"who\":\"ann\"}", "invalid-control"},
+    {"a verb that is no text", "o-1", NULL, "{\"verb\":1,\"who\":\"ann\"}", "invalid-control"},
+    {"an unknown verb", "o-1", NULL, "{\"verb\":\"cancell\",\"who\":\"ann\"}", "unknown-verb"},
+    {"nobody", "o-1", NULL, "{\"verb\":\"cancel\"}", "invalid-control"},
+    {"nobody by name", "o-1", NULL, "{\"verb\":\"cancel\",\"who\":\"\"}", "invalid-control"},
+    {"a name of two lines", "o-1", NULL, "{\"verb\":\"cancel\",\"who\":\"a\\nb\"}", "invalid-control"},
+    {"a reason that is no text", "o-1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"why\":1}", "invalid-control"},
+    {"a step where none belongs", "o-1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"step\":\"s\"}", "invalid-control"},
+    {"no step where one belongs", "o-1", NULL, "{\"verb\":\"skip\",\"who\":\"ann\"}", "invalid-control"},
+    {"an empty step", "o-1", NULL, "{\"verb\":\"skip\",\"who\":\"ann\",\"step\":\"\"}", "invalid-control"},
+    {"an output where an input belongs", "o-1", NULL, "{\"verb\":\"retry\",\"who\":\"ann\",\"output\":1}", "invalid-control"},
+    {"a member that it does not know", "o-1", NULL, "{\"verb\":\"pause\",\"who\":\"ann\",\"until\":1}", "invalid-control"},
+    {"a topic that is none", "o-1", "kafka_replyTopic: a/b", "{\"verb\":\"pause\",\"who\":\"ann\"}", "reply-topic-not-allowed"},
+};
+
+static const char *or_none(const char *text)
+{
+    return text == NULL ? "-" : text;
+}
+
+static void say_control(struct buffer *said, const char *id, const struct wire_control *control)
+{
+    struct saga_event event = wire_control_event(control, 7);
+
+    assert_int_equal(event.kind, EVENT_VERB);
+    assert_int_equal(event.at_ms, 7);
+    say(said, "%s %s %s %s %s ", id, saga_verb_name(event.verb), event.who, or_none(event.why), or_none(event.step_name));
+    if (event.value == NULL)
+        say(said, "-");
+    else
+        json_write(said, event.value);
+    say(said, " %s %s", or_none(event.verb_id), or_none(control->reply_topic));
+    if (control->reply_correlation != NULL)
+        say(said, " %s", control->reply_correlation);
+}
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    struct given given;
+    struct wire_control control;
+    struct baton_error err = {BATON_OK, ""};
+    enum dlq_reason reason = DLQ_REASON_COUNT;
+    struct buffer said = {0};
+    char id[SAGA_ID_MAX + 1];
+
+    given_message(&given, row->key, row->headers, row->value);
+    if (wire_control_read(&given.message, &json_default_limits, id, &control, &reason, &err) == BATON_OK) {
+        say_control(&said, id, &control);
+        wire_control_clear(&control);
+    } else {
+        assert_int_equal(err.code, BATON_E_POISON);
+        assert_true(strlen(err.text) > 0);
+        say(&said, "%s", dlq_reason_name(reason));
+    }
+    assert_text(row->name, &said, row->then);
+    buffer_free(&said);
+    given_clear(&given);
+}
+
+static void who_and_why_are_bounded(void **state)
+{
+    static const struct { size_t who, why; bool fine; } bounds[] = {
+        {VERB_WHO_MAX, VERB_WHY_MAX, true}, {VERB_WHO_MAX + 1, 1, false}, {1, VERB_WHY_MAX + 1, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        char value[1024], x[512];
+        struct given given;
+        struct wire_control control;
+        enum dlq_reason reason = DLQ_REASON_COUNT;
+        char id[SAGA_ID_MAX + 1];
+
+        memset(x, 'x', sizeof x);
+        (void)snprintf(value, sizeof value, "{\"verb\":\"pause\",\"who\":\"%.*s\",\"why\":\"%.*s\"}", (int)bounds[i].who, x, (int)bounds[i].why, x);
+        given_message(&given, "o-1", NULL, value);
+        assert_int_equal(wire_control_read(&given.message, &json_default_limits, id, &control, &reason, NULL) == BATON_OK, bounds[i].fine);
+        if (bounds[i].fine)
+            wire_control_clear(&control);
+        else
+            assert_int_equal(reason, DLQ_INVALID_CONTROL);
+        given_clear(&given);
+    }
+}
+
+/* --- answers, byte for byte --- */
+
+static void check_answer(const struct wire_answer *answer, const char *expected)
+{
+    struct wire_control control = {.verb = VERB_CANCEL, .reply_topic = (char *)"baton.events", .reply_correlation = (char *)"m-1"};
+    struct wire_out out = {.text = {0}};
+    struct buffer said = {0};
+
+    assert_int_equal(wire_answer_write(answer, &control, 1769860800120, &out, NULL), BATON_OK);
+    say_record(&said, &out.record);
+    assert_text("answer", &said, expected);
+    buffer_free(&said);
+    wire_out_free(&out);
+}
+
+static void answers(void **state)
+{
+    struct saga *saga = order_saga();
+    struct wire_answer answer = {.outcome = ANSWER_ACCEPTED, .saga_id = saga->id, .saga = saga, .partition = 3, .offset = 7};
+
+    (void)state;
+    check_answer(&answer, "topic baton.events partition -1\nkey o-1001\nce_id: o-1001/control/3/7\nce_specversion: 1.0\nce_source: /baton/control\n"
+                          "ce_type: baton.control.accepted.v1\nce_time: 2026-01-31T12:00:00.120Z\nce_sagaid: o-1001\ncontent-type: application/json\n"
+                          "kafka_correlationId: m-1\n{\"id\":\"o-1001\",\"verb\":\"cancel\",\"outcome\":\"accepted\",\"reason\":null,\"status\":\"running\",\"seq\":2}");
+    answer.outcome = ANSWER_REFUSED;
+    answer.reason = "it has \"ended\"";
+    check_answer(&answer, "topic baton.events partition -1\nkey o-1001\nce_id: o-1001/control/3/7\nce_specversion: 1.0\nce_source: /baton/control\n"
+                          "ce_type: baton.control.refused.v1\nce_time: 2026-01-31T12:00:00.120Z\nce_sagaid: o-1001\ncontent-type: application/json\n"
+                          "kafka_correlationId: m-1\n{\"id\":\"o-1001\",\"verb\":\"cancel\",\"outcome\":\"refused\",\"reason\":\"it has \\\"ended\\\"\",\"status\":\"running\",\"seq\":2}");
+    answer.outcome = ANSWER_UNKNOWN_SAGA;
+    answer.saga = NULL;
+    answer.reason = "no such saga";
+    check_answer(&answer, "topic baton.events partition -1\nkey o-1001\nce_id: o-1001/control/3/7\nce_specversion: 1.0\nce_source: /baton/control\n"
+                          "ce_type: baton.control.unknown-saga.v1\nce_time: 2026-01-31T12:00:00.120Z\nce_sagaid: o-1001\ncontent-type: application/json\n"
+                          "kafka_correlationId: m-1\n{\"id\":\"o-1001\",\"verb\":\"cancel\",\"outcome\":\"unknown-saga\",\"reason\":\"no such saga\",\"status\":null,\"seq\":null}");
+    saga_free(saga);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_and_why_are_bounded),
+        cmocka_unit_test(answers),
+    };
+
+    return RUN_ROWS(rows, check_row) + cmocka_run_group_tests(tests, NULL, NULL);
+}
