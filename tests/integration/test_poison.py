@@ -66,7 +66,7 @@ CASES = {  # what: where, value, key, headers, reason
     "a reply to a compensation that was never sent": (REPLIES, b"{}", b"known", echo("known/reserve/c/1"), "wrong-step"),
     "a reply with another outcome": (REPLIES, b"{}", b"known", [*echo("known/reserve/x/1"), ("saga-outcome", b"maybe")], "invalid-outcome"),
     "a reply of broken JSON, no key": (REPLIES, b"{", None, echo("known/reserve/x/1"), "invalid-json"),
-    "an order to the worker that it does not know": (CONTROL, b"{}", b"known", [], "unknown-verb"),
+    "an order to the worker that it does not know": (CONTROL, b'{"verb":"explode","who":"ann"}', b"known", [], "unknown-verb"),
 }
 for what, (topic, value, key, headers, _) in CASES.items():
     baton.send(topic, value, key, [("case", what.encode()), *headers])
