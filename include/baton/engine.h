@@ -56,7 +56,7 @@ struct engine_limits {
     int batch_max_wait_ms;    /* how long a batch may grow after its first message; 0 = take what is there */
     int view_lag_ms;          /* how far the view may be behind the journal */
     int64_t retention_ms;     /* of ended sagas */
-    size_t cache_bytes;       /* per thread */
+    size_t cache_bytes;       /* of all threads together */
     int max_message_bytes;    /* of an input; also the bound of one produced record */
     int definition_wait_ms;   /* how long an existing saga waits for its definition before it parks */
 };

@@ -11,6 +11,11 @@
 /* Measured: a state of n bytes of text takes about 3.4 times that in jansson values. */
 #define HEAP_PER_TEXT 4
 
+size_t cache_bytes_max(const struct engine *engine)
+{
+    return engine->options->limits.cache_bytes / (size_t)engine->options->threads;
+}
+
 struct entry *cache_find(struct engine *engine, const char *id)
 {
     struct entry *entry = NULL;
@@ -73,7 +78,7 @@ void cache_shrink(struct engine *engine)
 {
     struct entry *entry = engine->lru;
 
-    while (entry != NULL && engine->cache_bytes > engine->options->limits.cache_bytes) {
+    while (entry != NULL && engine->cache_bytes > cache_bytes_max(engine)) {
         struct entry *next = entry->next;
 
         if (!entry->unshown && !entry->touched)

@@ -25,7 +25,7 @@
 #define DIRTY_JOURNAL_MAX (8 * 1024 * 1024) /* and how much journal lies behind the checkpoint */
 #define TRICKLE_BATCH_MAX 200     /* states trickled per transaction and partition */
 #define UNSHOWN_COUNT_MAX 20000   /* sagas changed and not yet in the view, all partitions: beyond it nothing is collected */
-#define UNSHOWN_SHOW_COUNT 10000  /* shown early from here; likewise from three quarters of the cache's bytes */
+#define UNSHOWN_SHOW_COUNT 10000  /* shown early from here; likewise from as many bytes as the cache may have */
 #define UNSHOWN_BYTES_MIN (1024 * 1024) /* but a cache smaller than this does not count for that */
 #define VIEW_LAG_BUSY 10          /* viewLag is so many times longer while inputs queue up: each saga is then written less often */
 #define RECORD_STEPS_BYTES_MAX 700000 /* steps' text of one journal record part */
@@ -290,6 +290,7 @@ void cache_touch(struct engine *engine, struct entry *entry); /* most recently u
 void cache_remove(struct engine *engine, struct entry *entry);
 /** Recount it; state_len = length of its state's text. */
 void cache_account(struct engine *engine, struct entry *entry, size_t state_len);
+size_t cache_bytes_max(const struct engine *engine); /* this thread's share */
 void cache_shrink(struct engine *engine); /* to the bound; never what is unshown or touched */
 
 /* timers.c */

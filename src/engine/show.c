@@ -62,20 +62,20 @@ void unshown_drop(struct engine *engine, struct entry *entry)
 
 static size_t unshown_bytes_max(const struct engine *engine)
 {
-    size_t cache = engine->options->limits.cache_bytes;
+    size_t cache = cache_bytes_max(engine);
 
     return cache < UNSHOWN_BYTES_MIN ? UNSHOWN_BYTES_MIN : cache;
 }
 
 bool show_overdue(const struct engine *engine)
 {
-    return engine->unshown_total >= UNSHOWN_COUNT_MAX || engine->unshown_bytes >= unshown_bytes_max(engine);
+    return engine->unshown_total >= UNSHOWN_COUNT_MAX || engine->unshown_bytes >= 2 * unshown_bytes_max(engine);
 }
 
 bool show_due(const struct engine *engine, int64_t *ret_at_ms)
 {
     int64_t at = INT64_MAX, lag = (int64_t)engine->options->limits.view_lag_ms * (engine->busy ? VIEW_LAG_BUSY : 1);
-    bool many = engine->unshown_total >= UNSHOWN_SHOW_COUNT || engine->unshown_bytes >= unshown_bytes_max(engine) * 3 / 4;
+    bool many = engine->unshown_total >= UNSHOWN_SHOW_COUNT || engine->unshown_bytes >= unshown_bytes_max(engine);
 
     for (int32_t p = 0; p < engine->options->partitions; p++) {
         const struct part *part = &engine->parts[p];

@@ -17,37 +17,56 @@
                   "local w, gen = meta[2] and meta[1], meta[2]\n"
 
 /* An item is six arguments: id, seq, due, updated, "<type>:<status>", value ("" = remove; it begins with the generation, which the caller
- * knows: to join it here would copy every state). A type that is new to this generation has no indexes: what lies under their names is older. */
+ * knows: to join it here would copy every state). A type that is new to this generation has no indexes: what lies under their names is older.
+ * What is written is gathered and goes in few calls at the end: a call from Lua costs more than most of what it does. */
 #define PUT_ITEM \
-    "local call, match = redis.call, string.match\n" \
+    "local call, match, timers = redis.call, string.match, ARGV[1] .. 'timers'\n" \
+    "local sets, adds, rems, known, seen = {{}}, {}, {}, {}, {}\n" \
+    "local function gather(lists, key, one, two)\n" \
+    "  local list = lists[key]\n" \
+    "  if not list then list = {}; lists[key] = list end\n" \
+    "  list[#list + 1] = one\n" \
+    "  if two then list[#list + 1] = two end\n" \
+    "end\n" \
+    "local function many(list, write)\n" \
+    "  for i = 1, #list, " MANY_ARGUMENTS " do write(unpack(list, i, math.min(i + " MANY_ARGUMENTS " - 1, #list))) end\n" \
+    "end\n" \
+    "local function write_all()\n" \
+    "  many(sets[1], function(...) call('MSET', ...) end)\n" \
+    "  for key, list in pairs(rems) do many(list, function(...) call('ZREM', key, ...) end) end\n" \
+    "  for key, list in pairs(adds) do many(list, function(...) call('ZADD', key, ...) end) end\n" \
+    "  sets, adds, rems, known = {{}}, {}, {}, {}\n" \
+    "end\n" \
     "local function put(base, head, i, force)\n" \
     "  local id, seq, due, updated, index, value = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]\n" \
     "  local key = base .. 'saga:' .. id\n" \
-    "  local old = call('GETRANGE', key, 0, 191)\n" \
-    "  local oldseq, oldstatus, oldtype = match(old, head)\n" \
+    "  if known[id] then write_all() end\n" \
+    "  known[id] = true\n" \
+    "  local oldseq, oldstatus, oldtype = match(call('GETRANGE', key, 0, 191), head)\n" \
+    "  local oldindex = oldseq and oldtype .. ':' .. oldstatus\n" \
     "  if value == '' then\n" \
     "    call('DEL', key)\n" \
-    "    call('ZREM', base .. 'timers', id)\n" \
-    "    if oldseq then call('ZREM', base .. 'index:' .. oldtype .. ':' .. oldstatus, id) end\n" \
+    "    call('ZREM', timers, id)\n" \
+    "    if oldseq then call('ZREM', base .. 'index:' .. oldindex, id) end\n" \
     "    return\n" \
     "  end\n" \
     "  if oldseq and not force and tonumber(oldseq) >= tonumber(seq) then return end\n" \
-    "  call('SET', key, value)\n" \
-    "  if due == '0' then\n" \
-    "    call('ZREM', base .. 'timers', id)\n" \
-    "  else\n" \
-    "    call('ZADD', base .. 'timers', due, id)\n" \
-    "  end\n" \
+    "  gather(sets, 1, key, value)\n" \
+    "  if due == '0' then gather(rems, timers, id) else gather(adds, timers, due, id) end\n" \
     "  if not oldseq then\n" \
     "    local kind = match(index, '^[^:]*')\n" \
-    "    if call('HSETNX', KEYS[1], 'type:' .. kind, 1) == 1 then\n" \
+    "    if not seen[kind] and call('HSETNX', KEYS[1], 'type:' .. kind, 1) == 1 then\n" \
     "      for status in string.gmatch('" REDIS_STATUSES "', '%S+') do call('UNLINK', base .. 'index:' .. kind .. ':' .. status) end\n" \
     "    end\n" \
-    "  elseif oldtype .. ':' .. oldstatus ~= index then\n" \
-    "    call('ZREM', base .. 'index:' .. oldtype .. ':' .. oldstatus, id)\n" \
+    "    seen[kind] = true\n" \
+    "  elseif oldindex ~= index then\n" \
+    "    gather(rems, base .. 'index:' .. oldindex, id)\n" \
     "  end\n" \
-    "  call('ZADD', base .. 'index:' .. index, updated, id)\n" \
+    "  gather(adds, base .. 'index:' .. index, updated, id)\n" \
     "end\n"
+
+/* Even: members come in pairs. Well below what a Lua call can take (8,000). */
+#define MANY_ARGUMENTS "1000"
 
 /* The head line of a value of this generation. */
 #define HEAD "local head = '^' .. gen .. ' (%d+) (%S+) %S+ %S+ (%S+)\\n'\n"
@@ -63,6 +82,7 @@ const char *const redis_script_texts[SCRIPT_COUNT] = {
     [SCRIPT_APPLY] = PUT_ITEM WATERMARK "if w ~= ARGV[2] then return {0, tonumber(w or -1)} end\n"
                                         "if gen ~= ARGV[5] then return {0, -1} end\n"
                                         HEAD "for i = 6, #ARGV, 6 do put(ARGV[1], head, i, false) end\n"
+                                        "write_all()\n"
                                         "redis.call('HSET', KEYS[1], 'w', ARGV[3], 'jo', ARGV[4])\n"
                                         "return {1, tonumber(ARGV[3])}\n",
     /* ARGV: base, token -> the new generation. The types stay: the indexes to be wiped are found by them. */
@@ -93,6 +113,7 @@ const char *const redis_script_texts[SCRIPT_COUNT] = {
     /* ARGV: base, token, items... */
     [SCRIPT_REBUILD_PUT] = PUT_ITEM TOKEN_HOLDS "local gen = redis.call('HGET', KEYS[1], 'gen')\n"
                                                 HEAD "for i = 3, #ARGV, 6 do put(ARGV[1], head, i, true) end\n"
+                                                "write_all()\n"
                                                 "return 1\n",
     /* ARGV: base, token, w, jo, epoch */
     [SCRIPT_REBUILD_END] = TOKEN_HOLDS "redis.call('HSET', KEYS[1], 'w', ARGV[3], 'jo', ARGV[4], 'epoch', ARGV[5])\n"
