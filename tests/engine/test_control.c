@@ -32,6 +32,7 @@ static int answers(struct stage *s, const char *tag, const char *outcome)
 
             found += said != NULL && said->len == strlen(type) && memcmp(said->value, type, said->len) == 0 && correlation != NULL &&
                      correlation->len == strlen(tag) && memcmp(correlation->value, tag, correlation->len) == 0;
+            memory_kafka_release(&message);
         }
     }
     return found;
