@@ -49,7 +49,11 @@ enum step_kind {
     STEP_COMMAND,
     STEP_SEQUENCE, /* a group: its steps, one after the other */
     STEP_SWITCH,   /* a group: the steps of the first case that is true, or of the default */
+    STEP_SLEEP,    /* waits for a time */
+    STEP_WAIT,     /* waits for a signal */
 };
+
+enum on_timeout { ON_TIMEOUT_FAIL, ON_TIMEOUT_CONTINUE, ON_TIMEOUT_GOTO };
 
 /* A node of the tree. All of them stand in one array in pre-order: a group, then what is in it. The groups' members first. */
 struct definition_step {
@@ -61,7 +65,13 @@ struct definition_step {
     int after;    /* index after the last of what is in it */
     struct expr **cases; /* STEP_SWITCH: the conditions, in order; NULL else */
     int cases_len;
-    char *service; /* from here on STEP_COMMAND only, but for `when` */
+    struct expr *until; /* STEP_SLEEP: the time, RFC 3339; NULL = for timeout_ms */
+    char *signal;       /* STEP_WAIT: the signal's name; timeout_ms 0 = it waits for ever */
+    enum on_timeout on_timeout;
+    char *goto_name;    /* ON_TIMEOUT_GOTO: a later sequence */
+    int goto_step;      /* its index */
+    int skipped_to;     /* some wait's goto leads past this step, to this index; 0 = none does */
+    char *service; /* from here on STEP_COMMAND only, but for `when` and timeout_ms */
     char *command;
     struct template *input;  /* NULL = {} */
     struct template *output; /* NULL = the reply's body; `body` and `headers` in scope */
@@ -69,7 +79,7 @@ struct definition_step {
     struct reply_mapping *reply;                  /* NULL = none */
     struct definition_compensation *compensation; /* NULL = nothing to undo */
     struct retry_policy retry;
-    int64_t timeout_ms; /* of one attempt */
+    int64_t timeout_ms; /* of one attempt; of the sleep or wait */
     bool pivot;
 };
 
@@ -132,6 +142,8 @@ bool definition_contains(const struct definition *definition, int group, int ind
 
 /** "250ms", "30s", "5m", "24h", "7d" to ms; false if it is not a duration, or over 3650d. */
 bool duration_parse(const char *text, int64_t *ret_ms);
+/** An RFC 3339 time from 1970 on, such as 2026-01-31T12:00:00.5+01:00, to ms since the epoch. */
+bool time_parse(const char *text, int64_t *ret_ms);
 /** Valid definition name / saga id (1..128 of A-Za-z0-9._:-) / service name ([A-Za-z0-9._-]{1,200}, not "." or ".."). */
 bool definition_name_valid(const char *text, size_t len);
 bool saga_id_valid(const char *text, size_t len);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define SAGA_ID_MAX 128
+#define SAGA_SIGNALS_MAX 16  /* that came before their wait was reached, kept in the state; more are refused */
 #define SAGA_HISTORY_MAX 128 /* entries kept in the state; older ones are dropped and counted (the journal has them all) */
 
 enum saga_status {
@@ -30,6 +31,7 @@ bool saga_status_ended(enum saga_status status); /* completed, compensated, canc
 enum step_status {
     STEP_RUNNING,      /* an execute command is outstanding until due_at; of a group: a step in it is under way */
     STEP_RETRYING,     /* the next execute attempt is sent at due_at */
+    STEP_WAITING,      /* for its time or its signal, until due_at or for ever */
     STEP_DONE,
     STEP_FAILED,       /* refused, or exhausted by transient failures that were all answered: nothing happened there */
     STEP_UNKNOWN,      /* given up with an attempt unanswered: the participant may have acted */
@@ -54,6 +56,7 @@ struct saga_step {
     int attempts;          /* execute commands sent */
     int compensations;     /* compensate commands sent */
     int forgiven;          /* so many of the present direction's attempts were before an operator's retry: they count against no budget */
+    bool forever;          /* waits for a signal, without a due time: the definition says "never" */
     bool unanswered;       /* some execute attempt timed out with no answer to any attempt since */
     int done_order;        /* 1.. in order of completion (or of giving up, when unknown); 0 = neither */
     int64_t first_at_ms;   /* of the present direction's first attempt */
@@ -106,6 +109,10 @@ enum history_kind {
     HISTORY_DEADLINE,     /* saga timeout */
     HISTORY_ENDED,
     HISTORY_DUPLICATE_START,
+    HISTORY_WAITING,        /* a sleep or a wait has begun */
+    HISTORY_SIGNAL,         /* what a wait has waited for */
+    HISTORY_SIGNAL_KEPT,    /* it came early */
+    HISTORY_SIGNAL_REFUSED, /* too many came early */
     HISTORY_VERB, /* + enum saga_verb: an operator's, with a note of who and why */
     HISTORY_VERB_LAST = HISTORY_VERB + VERB_COUNT - 1,
     HISTORY_KIND_COUNT,
@@ -145,7 +152,8 @@ struct saga {
     bool turned_back;             /* compensation has begun */
     char *traceparent, *tracestate; /* owned; of the start command; NULL = none */
     struct saga_reply_to reply_to;  /* owned */
-    int64_t duplicates, late;       /* replies and starts counted */
+    int64_t duplicates, late;       /* replies, starts and signals counted */
+    json_t *signals; /* owned, never changed in place; [{"name","at","payload"}] that came early, oldest first; NULL = none */
     struct saga_step *steps;        /* owned, steps_len of them, order of first touch */
     size_t steps_len, steps_cap;
     struct saga_history *history; /* owned ring, oldest first */
@@ -153,7 +161,7 @@ struct saga {
     int64_t history_dropped;
     size_t history_new; /* how many of the newest entries the last apply added (for the patch) */
     size_t history_cut; /* how many of the oldest entries the last apply dropped (for the patch) */
-    bool output_changed, error_changed, parked_changed; /* by the last apply */
+    bool output_changed, error_changed, parked_changed, signals_changed; /* by the last apply */
 };
 
 struct saga *saga_new(void); /* zeroed; NULL if memory ran out */
@@ -164,7 +172,7 @@ struct saga_step *saga_step_find(const struct saga *saga, int index);
 /** Rough bytes of heap it holds, payloads included; for the cache's bound. */
 size_t saga_heap_bytes(const struct saga *saga);
 
-enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_VERB, EVENT_KIND_COUNT };
+enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_VERB, EVENT_SIGNAL, EVENT_KIND_COUNT };
 
 /* What a reply says by its headers; the body's part is decided by the core, which knows the step. */
 enum reply_header_outcome { REPLY_UNSAID, REPLY_SUCCESS, REPLY_FAILURE, REPLY_RETRY, REPLY_PENDING };
@@ -199,6 +207,9 @@ struct saga_event {
     const char *step_name; /* NULL = none */
     json_t *value;         /* retry: the input; skip, complete: the output; NULL or null = none */
     const char *verb_id;   /* of the message that asked for it, for the journal; NULL = none */
+
+    /* EVENT_SIGNAL, `who` sent it (NULL = not said); all borrowed. The wait for it takes it, or will, or it is counted as late. `body` is its payload: the wait's output. */
+    const char *signal; /* its name */
 };
 
 enum effect_kind {

@@ -174,6 +174,14 @@ static void print_row(struct printing *printing, const json_t *report, const jso
     } else if (strcmp(what, "answer") == 0) {
         say(printing, tint_of_answer(text_of(row, "taken")), "<- %s %s", command_name(row, name, sizeof name), text_of(row, "taken"));
         show(printing, json_object_get(row, "body"));
+    } else if (strcmp(what, "signalled") == 0) {
+        say(printing, PLAIN, "<- signal %s", text_of(row, "signal"));
+        show(printing, json_object_get(row, "body"));
+    } else if (strcmp(what, "waiting") == 0 && json_object_get(row, "attempt") == NULL) {
+        duration_text(wait, sizeof wait, number_of(row, "dueMs") - number_of(row, "afterMs"));
+        say(printing, PLAIN, "%s waits %s", step, json_object_get(row, "dueMs") == NULL ? "for ever" : wait);
+    } else if (strcmp(what, "timeout") == 0 && number_of(row, "attempt") == 0) {
+        say(printing, WARN, "%s no signal in time", step);
     } else if (strcmp(what, "waiting") == 0) {
         duration_text(wait, sizeof wait, number_of(row, "dueMs") - number_of(row, "afterMs"));
         say(printing, PLAIN, "%s in %s", command_name(row, name, sizeof name), wait);

@@ -140,6 +140,10 @@ static bool settles_answer(enum history_kind kind)
     case HISTORY_DUPLICATE_START:
     case HISTORY_VERB:
     case HISTORY_VERB_LAST:
+    case HISTORY_WAITING:
+    case HISTORY_SIGNAL:
+    case HISTORY_SIGNAL_KEPT:
+    case HISTORY_SIGNAL_REFUSED:
     case HISTORY_KIND_COUNT: return false;
     }
     return false;
@@ -151,6 +155,13 @@ static void add_waiting(struct running *running)
         const struct saga_step *step = &running->saga->steps[i];
         bool forward = step->status == STEP_RETRYING;
 
+        if (step->changed && step->status == STEP_WAITING) {
+            json_t *row = add_row(running, "waiting");
+
+            set(running, row, "step", json_string(step_name(running, step->index)));
+            if (!step->forever)
+                set(running, row, "dueMs", json_integer(step->due_at_ms - START_MS));
+        }
         if (step->changed && step->due_at_ms > 0 && (forward || step->status == STEP_COMPENSATION_RETRYING)) {
             json_t *row = add_row(running, "waiting");
 
@@ -171,7 +182,7 @@ static void note(struct running *running, json_t *answer)
     for (size_t i = saga->history_len - fresh; i < saga->history_len; i++) {
         const struct saga_history *entry = &saga->history[i];
 
-        if (entry->kind == HISTORY_STARTED)
+        if (entry->kind == HISTORY_STARTED || entry->kind == HISTORY_WAITING)
             continue;
         if (answer != NULL && settles_answer(entry->kind)) {
             set(running, answer, "taken", json_string(history_kind_name(entry->kind)));
@@ -197,7 +208,8 @@ static void expect(struct running *running, int step, enum saga_action action, i
 {
     struct try_answer answer = replies_next(running->run->replies, step, action);
 
-    if (answer.silent)
+    /* The answer to a wait is its signal; what is no success is none. */
+    if (answer.silent || (attempt == 0 && answer.outcome != REPLY_SUCCESS && answer.outcome != REPLY_UNSAID))
         return;
     if (running->arrivals_len == running->arrivals_cap) {
         size_t cap = running->arrivals_cap == 0 ? 16 : running->arrivals_cap * 2;
@@ -230,6 +242,12 @@ static void applied(struct running *running, enum baton_err rc, json_t *answer)
         if (effect->kind == EFFECT_COMMAND)
             expect(running, effect->step, effect->action, effect->attempt);
     }
+    for (size_t i = 0; i < running->saga->steps_len; i++) {
+        const struct saga_step *step = &running->saga->steps[i];
+
+        if (step->changed && step->status == STEP_WAITING && running->run->definition->steps[step->index].kind == STEP_WAIT)
+            expect(running, step->index, ACTION_EXECUTE, 0);
+    }
 }
 
 static void deliver(struct running *running, size_t at)
@@ -245,6 +263,15 @@ static void deliver(struct running *running, size_t at)
     memmove(&running->arrivals[at], &running->arrivals[at + 1], (running->arrivals_len - at - 1) * sizeof *running->arrivals);
     running->arrivals_len--;
     running->now_ms = arrival.at_ms;
+    if (arrival.attempt == 0) {
+        event = (struct saga_event){.kind = EVENT_SIGNAL, .at_ms = arrival.at_ms, .body = answer->body,
+                                    .signal = running->run->definition->steps[arrival.step].signal};
+        row = add_row(running, "signalled");
+        set(running, row, "signal", json_string(event.signal));
+        set_if(running, row, "body", answer->body);
+        applied(running, saga_apply(&running->saga, &event, &running->effects), row);
+        return;
+    }
     row = add_row(running, "answer");
     set_step(running, row, arrival.step, arrival.action, arrival.attempt);
     if (outcomes[answer->outcome] != NULL)

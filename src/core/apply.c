@@ -120,9 +120,11 @@ void apply_resume(struct apply *apply)
     (void)apply_effect(apply, EFFECT_RESUMED);
 }
 
-bool apply_is_group(const struct apply *apply, const struct saga_step *step)
+bool apply_is_group(const struct definition *definition, const struct saga_step *step)
 {
-    return apply->definition->steps[step->index].kind != STEP_COMMAND;
+    enum step_kind kind = definition->steps[step->index].kind;
+
+    return kind == STEP_SEQUENCE || kind == STEP_SWITCH;
 }
 
 void apply_unpark(struct apply *apply, enum saga_status to)
@@ -295,8 +297,11 @@ struct saga_step *apply_outstanding(const struct apply *apply)
     struct saga *saga = apply->next;
 
     for (size_t i = 0; i < saga->steps_len; i++) {
-        if ((saga->steps[i].status == STEP_RUNNING || saga->steps[i].status == STEP_RETRYING) && !apply_is_group(apply, &saga->steps[i]))
-            return &saga->steps[i];
+        struct saga_step *step = &saga->steps[i];
+
+        if (step->status == STEP_WAITING ||
+            ((step->status == STEP_RUNNING || step->status == STEP_RETRYING) && !apply_is_group(apply->definition, step)))
+            return step;
     }
     return NULL;
 }
@@ -325,6 +330,7 @@ int apply_give_up_outstanding(struct apply *apply, const char *code, const char 
         step->status = step->unanswered ? STEP_UNKNOWN : STEP_FAILED;
         step->done_order = step->unanswered ? apply_next_order(apply) : 0;
         step->due_at_ms = 0;
+        step->forever = false;
         step->settled_at_ms = apply->at;
         step->changed = true;
         apply_set(apply, &step->error, reply_error(code, message));
@@ -364,6 +370,8 @@ static void on_timer(struct apply *apply)
         due = true;
         if (step->status == STEP_RUNNING || step->status == STEP_RETRYING)
             forward_due(apply, step);
+        else if (step->status == STEP_WAITING)
+            wait_due(apply, step);
         else
             compensate_due(apply, step);
         break; /* steps may have moved; the next due one has its own timer */
@@ -405,19 +413,22 @@ static void settle_due(struct saga *saga)
 
 const char *saga_broken_rule(const struct saga *saga)
 {
-    int waiting = 0;
+    int waiting = 0, for_ever = 0;
 
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
-        bool group = saga->definition->steps[step->index].kind != STEP_COMMAND;
-        bool sent = !group && (step->status == STEP_RUNNING || step->status == STEP_RETRYING || step->status == STEP_COMPENSATING ||
-                               step->status == STEP_COMPENSATION_RETRYING);
+        bool sent = !apply_is_group(saga->definition, step) && (step->status == STEP_RUNNING || step->status == STEP_RETRYING || step->status == STEP_COMPENSATING ||
+                                                               step->status == STEP_COMPENSATION_RETRYING);
+        bool forever = step->status == STEP_WAITING && step->forever;
 
-        if (step->due_at_ms != 0 && !sent)
+        if (step->due_at_ms != 0 && !sent && step->status != STEP_WAITING)
             return "a settled step or a group has a due time";
         if (sent && step->due_at_ms == 0 && saga->status != SAGA_PARKED)
             return "a command is outstanding without a due time";
+        if (step->status == STEP_WAITING && (step->due_at_ms != 0) == forever && saga->status != SAGA_PARKED)
+            return "a wait without a due time that does not say for ever";
         waiting += step->due_at_ms != 0;
+        for_ever += forever;
     }
     if (saga->status == SAGA_PARKED)
         return saga->parked == NULL || saga->parked[0] == '\0' ? "parked without a reason" : NULL;
@@ -425,7 +436,7 @@ const char *saga_broken_rule(const struct saga *saga)
         return "a reason for parking, but not parked";
     if (saga_status_ended(saga->status))
         return saga->ended_at_ms == 0 ? "ended without a time" : NULL;
-    if (waiting == 0 || saga->due_at_ms == 0)
+    if ((waiting == 0 || saga->due_at_ms == 0) && for_ever == 0)
         return "live without a due time or a parked reason";
     return NULL;
 }
@@ -498,7 +509,7 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
     next->seq++;
     next->updated_at_ms = apply.at;
     next->history_new = next->history_cut = 0;
-    next->output_changed = next->error_changed = next->parked_changed = false;
+    next->output_changed = next->error_changed = next->parked_changed = next->signals_changed = false;
     for (size_t i = 0; i < next->steps_len; i++)
         next->steps[i].changed = false;
     switch (event->kind) {
@@ -515,6 +526,11 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
     case EVENT_TIMER: on_timer(&apply); break;
     case EVENT_PARK: on_park(&apply, event); break;
     case EVENT_VERB: verbs_apply(&apply, event); break;
+    case EVENT_SIGNAL:
+        verbs_hold(&apply);
+        wait_signal(&apply, event);
+        verbs_hold_on(&apply, saga);
+        break;
     case EVENT_KIND_COUNT: assert(false); break;
     }
     return finish(&apply, ret_next);

@@ -26,7 +26,7 @@ void apply_park(struct apply *apply, enum saga_status from, const char *format, 
 void apply_history_note(struct apply *apply, enum history_kind kind, int step, int attempt, json_t *note); /* takes note over */
 void apply_resume(struct apply *apply);
 void apply_unpark(struct apply *apply, enum saga_status to); /* without telling anybody */
-/** The step that runs or is to be tried again; NULL = none. */
+/** The step that runs, is to be tried again, or waits; NULL = none. */
 struct saga_step *apply_outstanding(const struct apply *apply);
 /** Is it unknown whether a pivot that cannot be undone has been passed? */
 bool apply_pivot_unsettled(const struct apply *apply);
@@ -36,7 +36,7 @@ struct expr_scope apply_scope(const struct apply *apply);
 /** Evaluate a template; NULL template gives {}. An expression that fails: *ret_error is set (owned) and false returned. */
 bool apply_template(struct apply *apply, const struct template *template, json_t **ret_value, json_t **ret_error);
 void apply_set(struct apply *apply, json_t **slot, json_t *value); /* takes value over; NULL value notes the failure */
-bool apply_is_group(const struct apply *apply, const struct saga_step *step);
+bool apply_is_group(const struct definition *definition, const struct saga_step *step);
 const char *apply_step_name(const struct apply *apply, const struct saga_step *step);
 /** May attempt `attempts`+1 be made after code? */
 bool apply_retry_allowed(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int attempts,
@@ -59,6 +59,17 @@ struct saga_step *forward_parked_step(const struct apply *apply);
 void forward_again(struct apply *apply, struct saga_step *step);                  /* its budget anew */
 void forward_complete(struct apply *apply, struct saga_step *step, json_t *output); /* takes output over; NULL = null */
 void forward_skip(struct apply *apply, struct saga_step *step, json_t *output);     /* likewise; NULL = none */
+void forward_settle(struct apply *apply, struct saga_step *step, enum step_status status);
+/* Each returns the next step to enter, -1 = there is something to wait for, or the saga is over. */
+int forward_follow(struct apply *apply, int index);               /* after a settled one */
+int forward_jump(struct apply *apply, int from, int to);          /* to a later step of the list, or of one around it: what is between is skipped */
+int forward_enter_failed(struct apply *apply, struct saga_step *step); /* step->error says why */
+
+/* wait.c */
+int wait_enter(struct apply *apply, struct saga_step *step); /* like forward_follow */
+int wait_enter_sleep(struct apply *apply, struct saga_step *step);
+void wait_due(struct apply *apply, struct saga_step *step);
+void wait_signal(struct apply *apply, const struct saga_event *event);
 
 /* compensate.c */
 void compensate_begin(struct apply *apply, int step, const char *code, const char *message);

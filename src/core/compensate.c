@@ -20,7 +20,7 @@ static void fail_groups(struct apply *apply)
     for (size_t i = 0; i < apply->next->steps_len; i++) {
         struct saga_step *step = &apply->next->steps[i];
 
-        if (!apply_is_group(apply, step) || step->status != STEP_RUNNING)
+        if (!apply_is_group(apply->definition, step) || step->status != STEP_RUNNING)
             continue;
         step->status = STEP_FAILED;
         step->settled_at_ms = apply->at;

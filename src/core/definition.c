@@ -290,6 +290,8 @@ static const struct kind {
 } kinds[] = {
     {"sequence", STEP_SEQUENCE, (const char *const[]){"name", "description", "when", "sequence", NULL}},
     {"switch", STEP_SWITCH, (const char *const[]){"name", "description", "when", "switch", "default", NULL}},
+    {"sleep", STEP_SLEEP, (const char *const[]){"name", "description", "when", "sleep", NULL}},
+    {"wait", STEP_WAIT, (const char *const[]){"name", "description", "when", "wait", NULL}},
     {NULL, STEP_COMMAND,
      (const char *const[]){"name", "description", "service", "command", "input", "output", "when", "timeout", "retry", "compensation",
                            "pivot", "reply", NULL}},
@@ -414,6 +416,73 @@ static void cases_of(struct growing *growing, const json_t *doc, int index, stru
         list_of(growing, doc, "default", inside);
 }
 
+static void sleep_of(struct checking *checking, const json_t *doc, struct definition_step *step)
+{
+    static const char *const names[] = {"until", NULL};
+    const json_t *sleep = json_object_get(doc, "sleep");
+    size_t len = 0;
+
+    if (!json_is_object(sleep)) {
+        read_duration(checking, doc, "sleep", &step->timeout_ms);
+        return;
+    }
+    len = read_enter(checking, "sleep");
+    if (read_members(checking, sleep, names) && json_object_get(sleep, "until") == NULL)
+        finding_add(checking, FINDING_ERROR, "\"until\" is missing");
+    step->until = read_expr(checking, sleep, "until");
+    read_leave(checking, len);
+}
+
+static void on_timeout_of(struct checking *checking, const json_t *doc, struct definition_step *step)
+{
+    static const char *const names[] = {"goto", NULL};
+    const json_t *then = json_object_get(doc, "onTimeout");
+    const char *word = json_string_value(then), *name = NULL;
+    size_t len = 0;
+
+    if (then == NULL)
+        return;
+    if (json_is_object(then)) {
+        len = read_enter(checking, "onTimeout");
+        if (read_members(checking, then, names))
+            name = read_text(checking, then, "goto", true);
+        if (name != NULL && !step_name_valid(name))
+            WRONG(checking, "goto", "the name of a later sequence expected");
+        else if (name != NULL)
+            step->goto_name = read_copy(checking, name);
+        step->on_timeout = ON_TIMEOUT_GOTO;
+        read_leave(checking, len);
+    } else if (word != NULL && strcmp(word, "continue") == 0) {
+        step->on_timeout = ON_TIMEOUT_CONTINUE;
+    } else if (word == NULL || strcmp(word, "fail") != 0) {
+        WRONG(checking, "onTimeout", "\"fail\", \"continue\" or {\"goto\": \"<a later sequence>\"} expected");
+    }
+}
+
+static void wait_of(struct checking *checking, const json_t *doc, struct definition_step *step)
+{
+    static const char *const names[] = {"signal", "timeout", "onTimeout", NULL};
+    const json_t *wait = json_object_get(doc, "wait");
+    const char *signal = NULL, *timeout = json_string_value(json_object_get(wait, "timeout"));
+    size_t len = read_enter(checking, "wait");
+
+    if (read_members(checking, wait, names)) {
+        signal = read_text(checking, wait, "signal", true);
+        if (signal != NULL && !step_name_valid(signal))
+            WRONG(checking, "signal", "a letter and then up to %d letters, digits, '_' or '-' expected", DEFINITION_STEP_NAME_MAX - 1);
+        else if (signal != NULL)
+            step->signal = read_copy(checking, signal);
+        if (json_object_get(wait, "timeout") == NULL)
+            finding_add(checking, FINDING_ERROR, "\"timeout\" is missing: how long, or \"never\"");
+        if (timeout != NULL && strcmp(timeout, "never") == 0)
+            step->timeout_ms = 0;
+        else
+            read_duration(checking, wait, "timeout", &step->timeout_ms);
+        on_timeout_of(checking, wait, step);
+    }
+    read_leave(checking, len);
+}
+
 static void step_of(struct growing *growing, const json_t *doc, struct branch at, size_t position)
 {
     struct checking *checking = growing->checking;
@@ -435,6 +504,8 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
         break;
     case STEP_SEQUENCE: list_of(growing, doc, "sequence", inside); break;
     case STEP_SWITCH: cases_of(growing, doc, index, inside); break;
+    case STEP_SLEEP: sleep_of(checking, doc, &growing->definition->steps[index]); break;
+    case STEP_WAIT: wait_of(checking, doc, &growing->definition->steps[index]); break;
     }
     growing->definition->steps[index].after = (int)growing->definition->steps_len;
 }
@@ -547,6 +618,9 @@ static void free_step(struct expr_vm *vm, struct definition_step *step)
     for (int i = 0; i < step->cases_len; i++)
         expr_free(vm, step->cases[i]);
     free(step->cases);
+    expr_free(vm, step->until);
+    free(step->signal);
+    free(step->goto_name);
     free_retry(&step->retry);
     if (step->reply != NULL) {
         expr_free(vm, step->reply->success);

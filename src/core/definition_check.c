@@ -29,6 +29,11 @@ static const char *near_step(const struct definition *definition, const char *na
     return nearest_name(name, names, definition->steps_len);
 }
 
+static bool is_group(const struct definition_step *step)
+{
+    return step->kind == STEP_SEQUENCE || step->kind == STEP_SWITCH;
+}
+
 /* What is known of a step at the place of one that comes after it. */
 enum certainty {
     REACHED,
@@ -45,7 +50,7 @@ static enum certainty certainty_of(const struct definition *definition, int inde
     for (int i = index; i >= 0 && !definition_contains(definition, i, from); i = steps[i].parent) {
         bool in_case = steps[i].parent >= 0 && steps[steps[i].parent].kind == STEP_SWITCH;
 
-        if (steps[i].when != NULL || (in_case && !definition_contains(definition, steps[i].parent, from)))
+        if (steps[i].when != NULL || (steps[i].skipped_to > 0 && from >= steps[i].skipped_to) || (in_case && !definition_contains(definition, steps[i].parent, from)))
             certainty = MAY_BE_SKIPPED;
         apart = i;
     }
@@ -93,10 +98,16 @@ static void check_reference(const struct place *place, const struct expr_referen
     else if (strcmp(reference->field, "output") != 0 && strcmp(reference->field, "error") != 0 && strcmp(reference->field, "status") != 0)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s has output, error and status, not \"%s\"", reference->step,
                    reference->field);
-    else if (definition->steps[index].kind != STEP_COMMAND && strcmp(reference->field, "output") == 0)
+    else if (is_group(&definition->steps[index]) && strcmp(reference->field, "output") == 0)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "%s is a group: it has a status, the steps in it have outputs", reference->step);
+    else if (definition->steps[index].kind == STEP_SLEEP && strcmp(reference->field, "output") == 0)
+        finding_at(checking, FINDING_ERROR, NULL, false, column, "%s is a sleep: it has no output", reference->step);
     else if (certainty_of(definition, index, place->own_step) == OTHER_CASE)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s is in another case of the same switch: never both", reference->step);
+    else if (definition->steps[index].kind == STEP_WAIT && definition->steps[index].on_timeout == ON_TIMEOUT_CONTINUE && !reference->guarded &&
+             strcmp(reference->field, "output") == 0)
+        finding_at(checking, FINDING_WARNING, NULL, false, column,
+                   "step %s may end without a signal, then this is nil: write (steps.%s.output... or <value>)", reference->step, reference->step);
     else if (certainty_of(definition, index, place->own_step) == MAY_BE_SKIPPED && !reference->guarded &&
              strcmp(reference->field, "output") == 0)
         finding_at(checking, FINDING_WARNING, NULL, false, column,
@@ -210,8 +221,40 @@ static void check_step(struct checking *checking, const struct definition *defin
     switch (step->kind) {
     case STEP_COMMAND: check_command(checking, &before, &after, index); break;
     case STEP_SWITCH: check_cases(checking, &before, step); break;
-    case STEP_SEQUENCE: break;
+    case STEP_SLEEP:
+        (void)read_enter(checking, "sleep");
+        check_field(&before, "until", step->until);
+        break;
+    case STEP_SEQUENCE:
+    case STEP_WAIT: break;
     }
+    checking->pointer.len = len;
+}
+
+/* A goto leads on to a sequence of its own list or of one around it: never back, never into a group. */
+static void resolve_goto(struct checking *checking, struct definition *definition, int index)
+{
+    struct definition_step *steps = definition->steps, *wait = &steps[index];
+    int to = wait->goto_name == NULL ? -1 : definition_step_index(definition, wait->goto_name, strlen(wait->goto_name));
+    size_t len = checking->pointer.len;
+    bool led = false;
+
+    if (wait->goto_name == NULL)
+        return;
+    for (int i = index; to >= 0 && steps[to].kind == STEP_SEQUENCE && i >= 0 && !led; i = steps[i].parent) {
+        for (int next = i; next >= 0 && !led; next = definition_follower(definition, next))
+            led = next == to && next != i;
+    }
+    if (led) {
+        wait->goto_step = to;
+        for (int i = wait->after; i < to; i++)
+            steps[i].skipped_to = to > steps[i].skipped_to ? to : steps[i].skipped_to;
+        return;
+    }
+    push_place(checking, definition, index);
+    (void)read_enter(checking, "wait");
+    (void)read_enter(checking, "onTimeout");
+    finding_at(checking, FINDING_ERROR, "goto", false, 0, "\"%s\" is not the name of a later sequence of this list, or of one around it", wait->goto_name);
     checking->pointer.len = len;
 }
 
@@ -247,6 +290,8 @@ static double worst_list_ms(const struct definition *definition, int group, int 
             if (step->retry.attempts != RETRY_UNLIMITED || step->retry.max_duration_ms != 0)
                 total += worst_ms(step);
             break;
+        case STEP_SLEEP:
+        case STEP_WAIT: total += step->until == NULL ? (double)step->timeout_ms : 0; break;
         case STEP_SEQUENCE: total += worst_list_ms(definition, i, 0); break;
         case STEP_SWITCH:
             for (int k = 0; k <= step->cases_len; k++) {
@@ -271,10 +316,12 @@ static void check_durations(struct checking *checking, const struct definition *
                    total / 1000, (double)definition->timeout_ms / 1000);
 }
 
-void definition_check(struct checking *checking, const struct definition *definition)
+void definition_check(struct checking *checking, struct definition *definition)
 {
     struct place end = {checking, definition, (int)definition->steps_len - 1, (int)definition->steps_len, NULL};
 
+    for (size_t i = 0; i < definition->steps_len; i++)
+        resolve_goto(checking, definition, (int)i);
     for (size_t i = 0; i < definition->steps_len; i++)
         check_step(checking, definition, (int)i);
     check_template(&end, "output", definition->output);

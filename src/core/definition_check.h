@@ -40,7 +40,7 @@ struct template *read_template(struct checking *checking, const json_t *doc, con
 /** strdup that notes the failure. */
 char *read_copy(struct checking *checking, const char *text);
 
-/** References between steps, undo before the pivot, durations: over a definition that was read without errors. */
-void definition_check(struct checking *checking, const struct definition *definition);
+/** Where each goto leads; references between steps, undo before the pivot, durations: over a definition that was read without errors. */
+void definition_check(struct checking *checking, struct definition *definition);
 
 #endif

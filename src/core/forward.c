@@ -40,11 +40,12 @@ static struct saga_step *add_step(struct apply *apply, int index)
     return &saga->steps[saga->steps_len++];
 }
 
-static void settle(struct apply *apply, struct saga_step *step, enum step_status status)
+void forward_settle(struct apply *apply, struct saga_step *step, enum step_status status)
 {
     step->status = status;
     step->done_order = 0;
     step->due_at_ms = 0;
+    step->forever = false;
     step->settled_at_ms = apply->at;
     step->changed = true;
 }
@@ -87,7 +88,7 @@ static void send(struct apply *apply, struct saga_step *step)
         if (error == NULL)
             return;
         apply_set(apply, &step->error, error);
-        settle(apply, step, STEP_FAILED);
+        forward_settle(apply, step, STEP_FAILED);
         fail(apply, step);
         return;
     }
@@ -152,7 +153,7 @@ static int holds(struct apply *apply, struct saga_step *step, const struct expr 
 /* --- from step to step: each of these returns the next one to enter, -1 = there is something to wait for, or the saga is over --- */
 
 /* After a settled one: the next of its list; at the end of the list its group is done. */
-static int follow(struct apply *apply, int index)
+int forward_follow(struct apply *apply, int index)
 {
     for (; index >= 0; index = apply->definition->steps[index].parent) {
         int next = definition_follower(apply->definition, index), parent = apply->definition->steps[index].parent;
@@ -160,22 +161,48 @@ static int follow(struct apply *apply, int index)
         if (next >= 0)
             return next;
         if (parent >= 0)
-            settle(apply, saga_step_find(apply->next, parent), STEP_DONE);
+            forward_settle(apply, saga_step_find(apply->next, parent), STEP_DONE);
     }
     complete(apply);
     return -1;
 }
 
-static int skip(struct apply *apply, struct saga_step *step)
+static void leave_out(struct apply *apply, struct saga_step *step)
 {
-    settle(apply, step, STEP_SKIPPED);
+    forward_settle(apply, step, STEP_SKIPPED);
     apply_history(apply, HISTORY_SKIPPED, step->index, 0);
-    return follow(apply, step->index);
 }
 
-static int enter_failed(struct apply *apply, struct saga_step *step)
+int forward_jump(struct apply *apply, int from, int to)
 {
-    settle(apply, step, STEP_FAILED);
+    const struct definition_step *steps = apply->definition->steps;
+
+    for (int i = from; i >= 0; i = steps[i].parent) {
+        int next = definition_follower(apply->definition, i);
+
+        for (; next >= 0 && next != to && !apply->failed; next = definition_follower(apply->definition, next)) {
+            struct saga_step *step = add_step(apply, next);
+
+            if (step != NULL)
+                leave_out(apply, step);
+        }
+        if (next == to)
+            return to;
+        if (steps[i].parent >= 0)
+            forward_settle(apply, saga_step_find(apply->next, steps[i].parent), STEP_DONE);
+    }
+    return -1;
+}
+
+static int skip(struct apply *apply, struct saga_step *step)
+{
+    leave_out(apply, step);
+    return forward_follow(apply, step->index);
+}
+
+int forward_enter_failed(struct apply *apply, struct saga_step *step)
+{
+    forward_settle(apply, step, STEP_FAILED);
     fail(apply, step);
     return -1;
 }
@@ -188,7 +215,7 @@ static int enter_switch(struct apply *apply, struct saga_step *step)
     for (; branch < definition->cases_len; branch++) {
         yes = holds(apply, step, definition->cases[branch]);
         if (yes < 0)
-            return enter_failed(apply, step);
+            return forward_enter_failed(apply, step);
         if (yes > 0)
             break;
     }
@@ -210,12 +237,14 @@ static int enter(struct apply *apply, int index)
     if (definition->when != NULL)
         yes = holds(apply, step, definition->when);
     if (yes < 0)
-        return enter_failed(apply, step);
+        return forward_enter_failed(apply, step);
     if (yes == 0)
         return skip(apply, step);
     switch (definition->kind) {
     case STEP_SEQUENCE: return definition_first(apply->definition, index, 0);
     case STEP_SWITCH: return enter_switch(apply, step);
+    case STEP_SLEEP: return wait_enter_sleep(apply, step);
+    case STEP_WAIT: return wait_enter(apply, step);
     case STEP_COMMAND: break;
     }
     send(apply, step);
@@ -232,7 +261,7 @@ void forward_from(struct apply *apply, int index)
 static void give_up(struct apply *apply, struct saga_step *step)
 {
     apply_history(apply, HISTORY_EXHAUSTED, step->index, step->attempts);
-    settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);
+    forward_settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);
     if (step->unanswered)
         step->done_order = apply_next_order(apply);
     fail(apply, step);
@@ -262,7 +291,7 @@ static void try_again(struct apply *apply, struct saga_step *step, json_t *error
 
 static void done(struct apply *apply, struct saga_step *step, struct reply_meaning *meaning)
 {
-    settle(apply, step, STEP_DONE);
+    forward_settle(apply, step, STEP_DONE);
     step->done_order = apply_next_order(apply);
     step->unanswered = false;
     apply_set(apply, &step->output, json_incref(meaning->output));
@@ -277,7 +306,7 @@ static void done(struct apply *apply, struct saga_step *step, struct reply_meani
             compensate_begin(apply, step->index, "EXPRESSION", error_message(step->error));
         return;
     }
-    forward_from(apply, follow(apply, step->index));
+    forward_from(apply, forward_follow(apply, step->index));
 }
 
 static void refused(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
@@ -288,7 +317,7 @@ static void refused(struct apply *apply, const struct saga_event *event, struct 
         try_again(apply, step, json_incref(meaning->error), 0);
         return;
     }
-    settle(apply, step, STEP_FAILED);
+    forward_settle(apply, step, STEP_FAILED);
     step->unanswered = false;
     apply_set(apply, &step->error, json_incref(meaning->error));
     fail(apply, step);
@@ -341,20 +370,27 @@ void forward_again(struct apply *apply, struct saga_step *step)
     step->forgiven = step->attempts;
     step->done_order = 0;
     step->settled_at_ms = 0;
-    send(apply, step);
+    switch (definition_of(apply, step)->kind) {
+    case STEP_SLEEP: forward_from(apply, wait_enter_sleep(apply, step)); break;
+    case STEP_WAIT: forward_from(apply, wait_enter(apply, step)); break;
+    case STEP_COMMAND:
+    case STEP_SEQUENCE:
+    case STEP_SWITCH: send(apply, step); break;
+    }
 }
 
 void forward_complete(struct apply *apply, struct saga_step *step, json_t *output)
 {
     int order = step->status == STEP_DONE ? step->done_order : 0;
 
-    settle(apply, step, STEP_DONE);
-    step->done_order = order > 0 ? order : apply_next_order(apply);
+    forward_settle(apply, step, STEP_DONE);
+    if (definition_of(apply, step)->kind == STEP_COMMAND) /* nothing else has anything to undo */
+        step->done_order = order > 0 ? order : apply_next_order(apply);
     step->unanswered = false;
     apply_set(apply, &step->output, output == NULL ? json_null() : output);
     json_decref(step->error);
     step->error = NULL;
-    forward_from(apply, follow(apply, step->index));
+    forward_from(apply, forward_follow(apply, step->index));
 }
 
 void forward_skip(struct apply *apply, struct saga_step *step, json_t *output)
@@ -362,14 +398,14 @@ void forward_skip(struct apply *apply, struct saga_step *step, json_t *output)
     bool done = step->status == STEP_DONE, maybe = step->unanswered || step->status == STEP_RUNNING;
     int order = step->done_order;
 
-    settle(apply, step, done ? STEP_DONE : STEP_SKIPPED);
+    forward_settle(apply, step, done ? STEP_DONE : STEP_SKIPPED);
     /* What may have happened is undone with the rest, should the saga turn back. */
     if (done || maybe)
         step->done_order = order > 0 ? order : apply_next_order(apply);
     step->unanswered = maybe;
     if (output != NULL || done)
         apply_set(apply, &step->output, output == NULL ? json_null() : output);
-    forward_from(apply, follow(apply, step->index));
+    forward_from(apply, forward_follow(apply, step->index));
 }
 
 static bool resumes(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
@@ -431,6 +467,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         break;
     case STEP_RUNNING:
     case STEP_RETRYING:
+    case STEP_WAITING:
     case STEP_COMPENSATING:
     case STEP_COMPENSATION_RETRYING:
     case STEP_COMPENSATED:

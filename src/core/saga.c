@@ -17,6 +17,7 @@ static const char *const status_names[SAGA_STATUS_COUNT] = {
 static const char *const step_names[STEP_STATUS_COUNT] = {
     [STEP_RUNNING] = "running",
     [STEP_RETRYING] = "retrying",
+    [STEP_WAITING] = "waiting",
     [STEP_DONE] = "done",
     [STEP_FAILED] = "failed",
     [STEP_UNKNOWN] = "unknown",
@@ -44,7 +45,9 @@ static const char *const history_names[HISTORY_VERB] = {
     [HISTORY_LATE] = "late",                 [HISTORY_PENDING] = "pending",
     [HISTORY_PARKED] = "parked",             [HISTORY_RESUMED] = "resumed",
     [HISTORY_DEADLINE] = "deadline",         [HISTORY_ENDED] = "ended",
-    [HISTORY_DUPLICATE_START] = "duplicate-start",
+    [HISTORY_DUPLICATE_START] = "duplicate-start", [HISTORY_WAITING] = "waiting",
+    [HISTORY_SIGNAL] = "signal",             [HISTORY_SIGNAL_KEPT] = "signal-kept",
+    [HISTORY_SIGNAL_REFUSED] = "signal-refused",
 };
 
 static int name_index(const char *const *names, int count, const char *text)
@@ -150,6 +153,7 @@ void saga_free(struct saga *saga)
     json_decref(saga->input);
     json_decref(saga->output);
     json_decref(saga->error);
+    json_decref(saga->signals);
     free(saga->parked);
     free(saga->traceparent);
     free(saga->tracestate);
@@ -178,6 +182,7 @@ struct saga *saga_clone(const struct saga *saga)
     json_incref(copy->input);
     json_incref(copy->output);
     json_incref(copy->error);
+    json_incref(copy->signals);
     fine = copy_text(saga->parked, &copy->parked);
     fine = copy_text(saga->traceparent, &copy->traceparent) && fine;
     fine = copy_text(saga->tracestate, &copy->tracestate) && fine;
@@ -242,7 +247,7 @@ static size_t json_heap_bytes(const json_t *value)
 size_t saga_heap_bytes(const struct saga *saga)
 {
     size_t bytes = sizeof *saga + saga->steps_cap * sizeof *saga->steps + saga->history_cap * sizeof *saga->history +
-                   json_heap_bytes(saga->input) + json_heap_bytes(saga->output) + json_heap_bytes(saga->error);
+                   json_heap_bytes(saga->input) + json_heap_bytes(saga->output) + json_heap_bytes(saga->error) + json_heap_bytes(saga->signals);
 
     for (size_t i = 0; i < saga->steps_len; i++)
         bytes += json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].error) + json_heap_bytes(saga->steps[i].input) +

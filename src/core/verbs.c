@@ -268,7 +268,7 @@ static void about_step(struct apply *apply, const struct saga_event *event)
         refuse(apply, "step %s is done, its output could not be used: complete it with another", apply_step_name(apply, step));
         return;
     }
-    if (event->verb != VERB_SKIP && apply_is_group(apply, step)) {
+    if (event->verb != VERB_SKIP && apply_is_group(apply->definition, step)) {
         refuse(apply, "%s is a group whose condition cannot be computed: skip it", apply_step_name(apply, step));
         return;
     }

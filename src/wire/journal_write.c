@@ -128,6 +128,17 @@ static void put_event(struct buffer *out, const struct saga *saga, const struct 
         text_string(out, event->reason);
         text_put(out, ",\"at\":");
         break;
+    case EVENT_SIGNAL:
+        text_put(out, "{\"signal\":");
+        text_string(out, event->signal);
+        if (event->who != NULL) {
+            text_put(out, ",\"who\":");
+            text_string(out, event->who);
+        }
+        text_put(out, ",\"body\":");
+        json_write(out, event->body);
+        text_put(out, ",\"at\":");
+        break;
     case EVENT_REPLY: put_reply(out, saga, event); return;
     case EVENT_VERB: put_verb(out, event); return;
     }

@@ -2,7 +2,7 @@
  * patch.c -- what one event changed of a state document, and putting it back on.
  *
  * Owns:     the patch's form: {"set":{...},"steps":{<name>:<whole entry>},"cut":n,"history":[...]}. In set, `output`,
- * `error` and `parked` are there only if they changed; a small member that is left out is zero now (null, 0, false).
+ * `error`, `parked` and `signals` are there only if they changed (`signals` null = no longer there); a small member that is left out is zero now (null, 0, false).
  * Never:    runs a rule: a journal can be applied by a reader that has no definition.
  * Tests:    tests/wire/test_patch.c: equal to the byte, over random sagas.
  */
@@ -16,6 +16,7 @@ enum member_kind {
     NONE,      /* null: a time */
     ZERO,      /* 0: a counter */
     FALSE,     /* false: a flag */
+    OPTIONAL,  /* keeps its value; null takes the member away */
 };
 
 static const struct member {
@@ -24,7 +25,7 @@ static const struct member {
 } members[] = {
     {"status", ALWAYS},   {"seq", ALWAYS},       {"updatedAt", ALWAYS},    {"endedAt", NONE},     {"deadlineAt", NONE},
     {"dueAt", NONE},      {"output", UNCHANGED}, {"error", UNCHANGED},     {"parked", UNCHANGED}, {"turnedBack", FALSE},
-    {"duplicates", ZERO}, {"late", ZERO},        {"historyDropped", ZERO},
+    {"duplicates", ZERO}, {"late", ZERO},        {"historyDropped", ZERO}, {"signals", OPTIONAL},
 };
 #define MEMBERS (sizeof members / sizeof members[0])
 
@@ -64,6 +65,10 @@ static void put_set(struct buffer *out, const struct saga *saga)
     if (saga->parked_changed) {
         text_put(out, ",\"parked\":");
         state_parked_write(out, saga);
+    }
+    if (saga->signals_changed) {
+        text_put(out, ",\"signals\":");
+        json_write(out, saga->signals);
     }
     if (saga->turned_back)
         text_put(out, ",\"turnedBack\":true");
@@ -122,6 +127,7 @@ static bool value_fits(const struct member *member, const json_t *value)
 {
     switch (member->kind) {
     case UNCHANGED: return true;
+    case OPTIONAL: return value == NULL || json_is_null(value) || json_is_array(value);
     case FALSE: return value == NULL || json_is_boolean(value);
     case NONE:
     case ZERO: return value == NULL || json_is_integer(value);
@@ -186,7 +192,8 @@ static json_t *member_value(const struct member *member, json_t *value)
     case ZERO: return json_integer(0);
     case FALSE: return json_false();
     case ALWAYS:
-    case UNCHANGED: break;
+    case UNCHANGED:
+    case OPTIONAL: break;
     }
     return NULL;
 }
@@ -196,8 +203,12 @@ static bool apply_set(json_t *doc, const json_t *set)
     for (size_t i = 0; i < MEMBERS; i++) {
         json_t *value = json_object_get(set, members[i].name);
 
-        if (value == NULL && members[i].kind == UNCHANGED)
+        if (value == NULL && (members[i].kind == UNCHANGED || members[i].kind == OPTIONAL))
             continue;
+        if (members[i].kind == OPTIONAL && json_is_null(value)) {
+            (void)json_object_del(doc, members[i].name);
+            continue;
+        }
         if (json_object_set_new(doc, members[i].name, member_value(&members[i], value)) != 0)
             return false;
     }

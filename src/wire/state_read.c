@@ -91,6 +91,7 @@ static void read_step(struct reading *reading, struct saga_step *step)
     step->attempts = (int)read_number(reading, "attempts", INT_MAX);
     step->compensations = (int)read_number(reading, "compensations", INT_MAX);
     step->forgiven = (int)read_number(reading, "forgiven", INT_MAX);
+    step->forever = read_flag(reading, "forever");
     step->unanswered = read_flag(reading, "unanswered");
     step->done_order = (int)read_number(reading, "doneOrder", INT_MAX);
     step->first_at_ms = read_number(reading, "firstAt", INT64_MAX);
@@ -213,6 +214,22 @@ static void read_reply_to(struct reading *reading, struct saga *saga)
     reading->nomem = reading->nomem || inner.nomem;
 }
 
+static void read_signals(struct reading *reading, struct saga *saga)
+{
+    const json_t *signal = NULL;
+    size_t i = 0;
+
+    saga->signals = read_value(reading, "signals");
+    if (reading->wrong != NULL || saga->signals == NULL)
+        return;
+    if (json_array_size(saga->signals) == 0 || json_array_size(saga->signals) > SAGA_SIGNALS_MAX)
+        reading->wrong = "signals";
+    json_array_foreach(saga->signals, i, signal) {
+        if (!json_is_string(json_object_get(signal, "name")) || !json_is_integer(json_object_get(signal, "at")))
+            reading->wrong = "signals";
+    }
+}
+
 static void read_all(struct reading *reading, struct saga *saga)
 {
     const json_t *id = member(reading, "id");
@@ -248,6 +265,7 @@ static void read_all(struct reading *reading, struct saga *saga)
     if (reading->wrong == NULL)
         read_history(reading, saga);
     saga->history_dropped = read_number(reading, "historyDropped", INT64_MAX);
+    read_signals(reading, saga);
 }
 
 bool wire_state_definition(const json_t *doc, const char **ret_name, int64_t *ret_version, const char **ret_hash)

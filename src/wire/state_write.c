@@ -25,6 +25,8 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     PUT_NUMBER(out, "attempts", step->attempts);
     PUT_NUMBER(out, "compensations", step->compensations);
     PUT_NUMBER(out, "forgiven", step->forgiven);
+    if (step->forever)
+        text_put(out, ",\"forever\":true");
     if (step->unanswered)
         text_put(out, ",\"unanswered\":true");
     PUT_NUMBER(out, "doneOrder", step->done_order);
@@ -176,5 +178,9 @@ void wire_state_write(struct buffer *out, const struct saga *saga)
     state_history_write(out, saga, 0);
     text_put(out, "],\"historyDropped\":");
     buffer_int(out, saga->history_dropped);
+    if (saga->signals != NULL) { /* the last member: a patch adds it and takes it away */
+        text_put(out, ",\"signals\":");
+        json_write(out, saga->signals);
+    }
     buffer_char(out, '}');
 }

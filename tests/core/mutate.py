@@ -14,18 +14,36 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CORE = ROOT / "src/core"
 TESTS = ["test_apply", "test_reply", "test_retry", "test_apply_random"]
-SEED = {"BATON_TEST_SEED": "1", "BATON_TEST_SAGAS": "8000", "PATH": "/usr/bin:/bin"}
+SEED = {"BATON_TEST_SEED": "1", "BATON_TEST_SAGAS": "16000", "PATH": "/usr/bin:/bin"}
 
 # (what is broken, file, text, replacement); the text occurs once.
 MUTATIONS = [
     ("a skipped step is executed", "forward.c", "    if (yes == 0)\n        return skip(apply, step);", ""),
     ("the first case is taken", "forward.c", "        if (yes > 0)\n            break;", "        break;"),
-    ("a case that fails is false", "forward.c", "        if (yes < 0)\n            return enter_failed(apply, step);\n        if (yes > 0)", "        if (yes > 0)"),
+    ("a case that fails is false", "forward.c", "        if (yes < 0)\n            return forward_enter_failed(apply, step);\n        if (yes > 0)", "        if (yes > 0)"),
     ("a switch forgets its case", "forward.c", "    step->chosen = branch + 1;\n", ""),
-    ("a group that ends stays open", "forward.c", "        if (parent >= 0)\n            settle(", "        if (false)\n            settle("),
+    ("a group that ends stays open", "forward.c", "        if (parent >= 0)\n            forward_settle(", "        if (false)\n            forward_settle("),
     ("after a group it ends", "forward.c", "for (; index >= 0; index = apply->definition->steps[index].parent) {", "for (; index >= 0; index = -1) {"),
     ("turned back, its groups go on", "compensate.c", "    fail_groups(apply);\n", ""),
-    ("a reply is outstanding for a group", "apply.c", "&& !apply_is_group(apply, &saga->steps[i]))", ")"),
+    ("a sleep never ends", "wait.c", "return until <= apply->at ? end(apply, step) : begin(apply, step, until);", "return begin(apply, step, until + 1000000);"),
+    ("a sleep until the past waits", "wait.c", "return until <= apply->at ? end(apply, step) : begin(apply, step, until);", "return begin(apply, step, until);"),
+    ("nonsense is a time", "wait.c", "    if (definition->until != NULL && !time_of(apply, step, &until))\n        return forward_enter_failed(apply, step);", "    if (definition->until != NULL)\n        (void)time_of(apply, step, &until);"),
+    ("an early signal is forgotten", "wait.c", "    if (payload != NULL)\n        return signalled(", "    if (false)\n        return signalled("),
+    ("an early signal is taken twice", "wait.c", "        (void)json_array_remove(saga->signals, i);\n", ""),
+    ("the newest signal first", "wait.c", "    for (size_t i = 0; i < n; i++) {\n        json_t *signal", "    for (size_t i = n; i-- > 0;) {\n        json_t *signal"),
+    ("any number of early signals", "wait.c", "else if (json_array_size(saga->signals) == SAGA_SIGNALS_MAX)", "else if (false)"),
+    ("the state before loses its signals", "wait.c", "saga->signals == NULL ? json_array() : json_copy(saga->signals)", "saga->signals == NULL ? json_array() : json_incref(saga->signals)"),
+    ("a signal of another case is kept", "wait.c", "return group->status == STEP_RUNNING && (steps[i].kind != STEP_SWITCH || group->chosen == steps[inner].branch + 1);", "return true;"),
+    ("a signal for what has been is kept", "wait.c", "    if (saga_step_find(apply->next, index) != NULL)\n        return false;\n", ""),
+    ("a saga that turns back takes signals", "wait.c", "bool forward = saga->status == SAGA_RUNNING ||", "bool forward = true ||"),
+    ("a parked saga takes no signal", "wait.c", "|| (saga->status == SAGA_PARKED && saga->parked_from == SAGA_RUNNING);", ";"),
+    ("onTimeout is not heeded", "wait.c", "switch (definition->on_timeout) {", "switch (ON_TIMEOUT_FAIL) {"),
+    ("a goto leaves out nothing", "forward.c", "            if (step != NULL)\n                leave_out(apply, step);\n", ""),
+    ("a goto leaves its groups open", "forward.c", "        if (steps[i].parent >= 0)\n            forward_settle(", "        if (false)\n            forward_settle("),
+    ("turned back it waits", "apply.c", "step->status == STEP_WAITING ||\n            ((", "false ||\n            (("),
+    ("a wait is sent again", "forward.c", "    case STEP_WAIT: forward_from(apply, wait_enter(apply, step)); break;\n    case STEP_COMMAND:", "    case STEP_WAIT:\n    case STEP_COMMAND:"),
+    ("a wait for ever is forgotten", "wait.c", "    step->forever = due_at_ms == 0;\n", ""),
+    ("a reply is outstanding for a group", "apply.c", " && !apply_is_group(apply->definition, step)))\n            return step;", "))\n            return step;"),
     ("an unanswered step counts as failed", "forward.c", "settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);", "settle(apply, step, STEP_FAILED);"),
     ("past the pivot it turns back", "forward.c", "    if (forward_past_pivot(apply)) {\n        apply_park(", "    if (false) {\n        apply_park("),
     ("a refusal past the pivot is final", "forward.c", "    if (forward_past_pivot(apply)) {\n        /* Past", "    if (false) {\n        /* Past"),

@@ -210,6 +210,35 @@ static void command(struct maker *maker)
     say(text, "}");
 }
 
+/* Sends nothing; its own number among the groups. A goto leads to the sequence at the end of the list: *jump is its number. */
+static void pause_step(struct maker *maker, int *jump)
+{
+    static const char *const times[] = {"${'2026-01-31T12:00:30Z'}", "${'1999-12-31T23:59:59.5+01:00'}", "${input.total}", "${input.at}"};
+    struct random *random = maker->random;
+    struct buffer *text = maker->text;
+
+    say(text, "{\"name\":\"g%d\"", maker->groups++);
+    when(maker);
+    switch (random_below(random, 4)) {
+    case 0: say(text, ",\"sleep\":\"%ds\"}", 1 + random_below(random, 40)); return;
+    case 1: say(text, ",\"sleep\":{\"until\":\"%s\"}}", PICK(random, times)); return;
+    default: say(text, ",\"wait\":{\"signal\":\"sig%d\",\"timeout\":", random_below(random, 2)); break;
+    }
+    if (random_one_in(random, 4))
+        say(text, "\"never\"");
+    else
+        say(text, "\"%ds\"", 1 + random_below(random, 40));
+    switch (random_below(random, 3)) {
+    case 0: say(text, ",\"onTimeout\":\"continue\""); break;
+    case 1:
+        *jump = *jump < 0 ? maker->groups++ : *jump;
+        say(text, ",\"onTimeout\":{\"goto\":\"g%d\"}", *jump);
+        break;
+    default: break;
+    }
+    say(text, "}}");
+}
+
 static void list(struct maker *maker, int depth);
 
 /* What is seen in one case is not seen in another; after the switch all of it is, and may be nil. */
@@ -251,15 +280,22 @@ static void group(struct maker *maker, int depth)
 
 static void list(struct maker *maker, int depth)
 {
-    int n = depth == 0 ? COMMANDS_MAX : 1 + random_below(maker->random, 3);
+    int n = depth == 0 ? COMMANDS_MAX : 1 + random_below(maker->random, 3), jump = -1;
 
     say(maker->text, "[");
     for (int i = 0; i < n && (i == 0 || maker->commands < maker->wanted); i++) {
         say(maker->text, i == 0 ? "" : ",");
         if (depth < GROUPS_DEPTH_MAX && random_one_in(maker->random, 4))
             group(maker, depth);
+        else if (random_one_in(maker->random, 6))
+            pause_step(maker, &jump);
         else
             command(maker);
+    }
+    if (jump >= 0) {
+        say(maker->text, ",{\"name\":\"g%d\",\"sequence\":[", jump);
+        command(maker);
+        say(maker->text, "]}");
     }
     say(maker->text, "]");
 }

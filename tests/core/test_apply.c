@@ -2,7 +2,7 @@
  * test_apply.c -- the rules, a row each: what is given as events, what comes as effects, where it ends.
  *
  * Events: start; ok STEP (success), seven STEP (success with {"n":7}: the only one with a body), no STEP (refusal), again STEP (transient), later STEP (transient, not before 5 s), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
- * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park.
+ * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park, signal NAME (with {"n":7}).
  * Verbs: cancel, terminate, pause, resume, compensate, retry, retry STEP, retry-with STEP (another input), skip STEP, complete STEP.
  * Effects: STEP#n (execute, attempt n), ~STEP#n (compensate), result, parked, resumed; late, dup, early and refused where the event changed nothing.
  */
@@ -58,6 +58,59 @@ static const char torn[] =
     "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"UndoA\"}},"
     "{\"name\":\"c\",\"switch\":[{\"when\":\"${steps.a.output.n + 1 == 8}\",\"steps\":[{\"name\":\"p\",\"service\":\"s\",\"command\":\"P\",\"pivot\":true},"
     "{\"name\":\"y\",\"when\":\"${input.no + 1}\",\"sequence\":[{\"name\":\"z\",\"service\":\"s\",\"command\":\"Z\"}]}]}]}]}";
+
+/* Waits that fail, go on, lead on; one for ever, whose signal has the name of the one before it. */
+static const char failing[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\"},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"10s\"}},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}}]}";
+
+static const char going_on[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\"},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"10s\",\"onTimeout\":\"continue\"}},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}}]}";
+
+static const char leading[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\"},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"g\",\"sequence\":[{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"10s\",\"onTimeout\":{\"goto\":\"t\"}}},{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}}]},"
+    "{\"name\":\"c\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"t\",\"sequence\":[{\"name\":\"d\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}}]}]}";
+
+static const char patient[] =
+    "{\"name\":\"order\",\"version\":1,\"defaults\":{\"timeout\":\"10s\"},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"v\",\"wait\":{\"signal\":\"go\",\"timeout\":\"never\"}},"
+    "{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"never\"}},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}}]}";
+
+static const char patient_one[] =
+    "{\"name\":\"order\",\"version\":1,\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"never\"}},{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}}]}";
+
+static const char cases[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\"},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"c\",\"switch\":[{\"when\":\"${input.x}\",\"steps\":[{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"never\"}}]}],\"default\":[{\"name\":\"v\",\"wait\":{\"signal\":\"other\",\"timeout\":\"never\"}}]}]}";
+
+static const char pivoted[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\"},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"},\"pivot\":true},"
+    "{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"10s\"}},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\"}]}";
+
+/* A nap, a time given, a time that is none. */
+static const char sleepy[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\"},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"nap\",\"sleep\":\"20s\"},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"till\",\"sleep\":{\"until\":\"${'1970-01-01T00:20:00Z'}\"}},"
+    "{\"name\":\"past\",\"sleep\":{\"until\":\"${'1970-01-01T00:00:01+00:00'}\"}},"
+    "{\"name\":\"c\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"odd\",\"sleep\":{\"until\":\"${steps.c.status}\"}}]}";
 
 static const struct row {
     const char *name;
@@ -171,6 +224,41 @@ static const struct row {
     {"parked in a group, its answer resumes it", "start, ok a, park, ok b", "a#1, b#1, parked, resumed, e#1; running", tree},
     {"the condition of a case that fails, fails the switch", "start, ok a, undone a", "a#1, ~a#1, result; compensated", torn},
     {"the condition of a group that fails past the pivot parks", "start, seven a, ok p", "a#1, p#1, parked; parked", torn},
+
+    /* waits: signal NAME, carries {"n":7} */
+    {"a wait ends with its signal", "start, ok a, signal go", "a#1, b#1; running", failing},
+    {"it waits while nothing comes", "start, ok a, +9", "a#1, early; running", failing},
+    {"another signal is late", "start, ok a, signal stop", "a#1, late; running", failing},
+    {"without a signal it fails", "start, ok a, due, undone a", "a#1, ~a#1, result; compensated", failing},
+    {"or goes on", "start, ok a, due", "a#1, b#1; running", going_on},
+    {"or leads on: what is between is left out", "start, ok a, due, ok d", "a#1, d#1, result; completed", leading},
+    {"with its signal nothing is left out", "start, ok a, signal go, ok b, ok c, ok d", "a#1, b#1, c#1, d#1, result; completed", leading},
+    {"a signal that comes early is kept", "start, signal go, ok a", "a#1, b#1; running", failing},
+    {"and is taken once, the oldest first", "start, signal go, ok a, signal go", "a#1, b#1; running", patient},
+    {"for ever is for ever", "start, ok a, +86400, signal go, +86400, signal go", "a#1, early, early, b#1; running", patient},
+    {"a signal after its wait is late", "start, ok a, signal go, signal go", "a#1, b#1, late; running", failing},
+    {"what stands in another case never waits", "start, ok a, signal go", "a#1, late; running", cases},
+    {"but before the switch has chosen it may", "start, signal go, ok a", "a#1; running", cases},
+    {"a signal to a saga that turns back is late", "start, ok a, due, signal go", "a#1, ~a#1, late; compensating", failing},
+    {"a signal after the end is late", "start, no a, signal go", "a#1, result, late; compensated", failing},
+    {"the saga's deadline ends a wait", "start, ok a, +3600, undone a", "a#1, ~a#1, result; compensated", cases},
+    {"past the pivot a wait that fails parks, and its signal resumes", "start, ok a, due, signal go", "a#1, parked, resumed, b#1; running", pivoted},
+    {"parked while it waits, its signal resumes", "start, ok a, park, signal go", "a#1, parked, resumed, b#1; running", failing},
+    {"a signal kept while the saga is parked", "start, park, signal go, ok a", "a#1, parked, resumed, b#1; running", failing},
+    {"an operator can end a wait", "start, ok a, complete w", "a#1, b#1; running", patient_one},
+    {"or leave it out", "start, ok a, skip w", "a#1, b#1; running", patient_one},
+    {"cancelled while it waits", "start, ok a, cancel, undone a", "a#1, ~a#1, result; cancelled", patient_one},
+    {"terminated while it waits", "start, ok a, terminate", "a#1, result; terminated", patient_one},
+    {"parked on a wait that has failed, it waits anew", "start, ok a, due, retry w, due", "a#1, parked, resumed, parked; parked", pivoted},
+    {"a signal while it is paused ends the wait, and nothing is sent before it is resumed", "start, ok a, pause, signal go, resume, due",
+     "a#1, parked, resumed, b#1; running", patient_one},
+    {"a wait stands still while it is paused", "start, ok a, pause, +30, resume, +9, due, undone a", "a#1, parked, early, resumed, early, ~a#1, result; compensated", failing},
+    {"a reply to a wait is late", "start, ok a, ok w", "a#1, late; running", failing},
+
+    /* sleeps; the rows begin at 1000 s */
+    {"a sleep ends by itself", "start, ok a, +19, due", "a#1, early, b#1; running", sleepy},
+    {"a sleep until a time, one until a time that is past, one until nonsense", "start, ok a, due, ok b, +200, ok c, undone c, undone b, undone a",
+     "a#1, b#1, c#1, ~c#1, ~b#1, ~a#1, result; compensated", sleepy},
 
     /* park */
     {"parked from outside it waits", "start, park, early", "a#1, parked, early; parked", NULL},
@@ -367,6 +455,12 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
         return event;
     }
     event.at_ms = ++*clock;
+    if (strncmp(word, "signal ", 7) == 0) {
+        event.kind = EVENT_SIGNAL;
+        event.signal = word + 7;
+        event.body = json_pack("{s:i}", "n", 7);
+        return event;
+    }
     if (strcmp(word, "park") == 0) {
         event.kind = EVENT_PARK;
         event.reason = "no broker takes it";
@@ -467,6 +561,9 @@ static const struct row status_rows[] = {
      "a done, g done, b done, c done 2, e done, h done, f done, k skipped, m skipped, o running 2, r running", tree},
     {"a step that fails takes the groups around it along, not those that are done", "start, ok a, ok b, ok e, ok f, no r",
      "a done, g done, b done, c done 2, e compensating, h done, f done, k skipped, m skipped, o failed 2, r failed", tree},
+    {"a wait waits", "start, ok a", "a done, w waiting", failing},
+    {"what a wait leads past is skipped, the group that it leaves is done", "start, ok a, due", "a done, g done, w done, b skipped, c skipped, t running, d running", leading},
+    {"turned back, it waits no more", "start, ok a, +3600", "a compensating, c failed 2, v failed", cases},
     {"parked past the pivot its groups go on", "start, seven a, ok p", "a done, c running 1, p done, y failed", torn},
 };
 
@@ -562,6 +659,42 @@ static void a_null_output_is_none(void **state)
     expr_vm_free(vm);
 }
 
+static void apply_signal(struct saga **saga, struct effects *effects, const char *name, int n)
+{
+    struct saga_event signal = {.kind = EVENT_SIGNAL, .at_ms = (*saga)->updated_at_ms, .signal = name, .body = json_integer(n)};
+
+    assert_int_equal(saga_apply(saga, &signal, effects), BATON_OK);
+    json_decref(signal.body);
+}
+
+static void sixteen_early_signals_are_kept_and_given_out_in_order(void **state)
+{
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    struct effects effects = {0};
+    struct saga *saga = saga_of(patient, vm, &definition, &effects);
+    struct saga_event done = {.kind = EVENT_REPLY, .at_ms = 1000000, .attempt = 1, .outcome = REPLY_SUCCESS};
+
+    (void)state;
+    for (int i = 0; i < SAGA_SIGNALS_MAX; i++) {
+        apply_signal(&saga, &effects, "go", i);
+        assert_int_equal(effects.disposition, APPLIED);
+    }
+    apply_signal(&saga, &effects, "go", 99);
+    assert_int_equal(effects.disposition, IGNORED_LATE);
+    assert_int_equal(saga->late, 1);
+    assert_int_equal(saga->history[saga->history_len - 1].kind, HISTORY_SIGNAL_REFUSED);
+    assert_int_equal(json_array_size(saga->signals), SAGA_SIGNALS_MAX);
+    assert_int_equal(saga_apply(&saga, &done, &effects), BATON_OK);
+    assert_int_equal(json_integer_value(saga_step_find(saga, 1)->output), 0);
+    assert_int_equal(json_integer_value(saga_step_find(saga, 2)->output), 1);
+    assert_int_equal(json_array_size(saga->signals), SAGA_SIGNALS_MAX - 2);
+    effects_free(&effects);
+    saga_free(saga);
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
 static void time_never_runs_back(void **state)
 {
     struct expr_vm *vm = expr_vm_new();
@@ -585,6 +718,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_history_keeps_the_newest_and_counts_the_rest),
         cmocka_unit_test(a_null_output_is_none),
+        cmocka_unit_test(sixteen_early_signals_are_kept_and_given_out_in_order),
         cmocka_unit_test(time_never_runs_back),
     };
 

@@ -65,11 +65,12 @@ static void tell(struct buffer *out, const struct worker *worker)
         saga->parked == NULL ? "" : saga->parked, saga->parked_from, (long long)saga->paused_at_ms, saga->history_len, (long long)saga->history_dropped);
     tell_json(out, "output", saga->output);
     tell_json(out, "error", saga->error);
+    tell_json(out, "signals", saga->signals);
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
 
         say(out, "\n%d %s case=%d %d ~%d -%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
-            step->chosen, step->attempts, step->compensations, step->forgiven, step->unanswered, step->done_order, (long long)step->first_at_ms,
+            step->chosen + 100 * step->forever, step->attempts, step->compensations, step->forgiven, step->unanswered, step->done_order, (long long)step->first_at_ms,
             (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
         tell_json(out, "output", step->output);
         tell_json(out, "error", step->error);
@@ -132,6 +133,16 @@ static bool is_open(enum step_status status)
 static bool is_undoing(enum step_status status)
 {
     return status == STEP_COMPENSATING || status == STEP_COMPENSATION_RETRYING;
+}
+
+/* Waits for a signal, and for nothing else. */
+static const struct saga_step *waits_for_ever(const struct saga *saga)
+{
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (saga->steps[i].status == STEP_WAITING && saga->steps[i].forever)
+            return &saga->steps[i];
+    }
+    return NULL;
 }
 
 static bool to_be_undone(enum step_status status)
@@ -304,7 +315,9 @@ static void check_steps(const struct world *world, const struct saga *before)
         MUST(was == step->status || step->changed, "a step that changed in silence");
         MUST(was != STEP_COMPENSATED || step->status == STEP_COMPENSATED, "a step undone and no longer");
         if (world->one.definition->steps[step->index].kind != STEP_COMMAND) {
-            MUST(step->done_order == 0 && step->due_at_ms == 0, "a group that is due, or to be undone");
+            MUST(step->done_order == 0 && (step->due_at_ms == 0 || step->status == STEP_WAITING), "a group that is due, or a wait to be undone");
+            MUST(step->status != STEP_WAITING || !after->turned_back, "a wait goes on though the saga turned back");
+            MUST(!step->forever || world->one.definition->steps[step->index].timeout_ms == 0, "a wait for ever that has a timeout");
             continue;
         }
         MUST(step->status == STEP_SKIPPED ||
@@ -345,6 +358,9 @@ static void check_saga(struct world *world, const struct saga *before)
 
         noise += kind == HISTORY_DUPLICATE || kind == HISTORY_LATE || kind == HISTORY_DUPLICATE_START;
     }
+    MUST(json_array_size(after->signals) <= SAGA_SIGNALS_MAX, "more early signals than are kept");
+    MUST(after->signals == NULL || json_array_size(after->signals) > 0, "no signals, but a list of them");
+    MUST(before == NULL || before->signals == after->signals || after->signals_changed, "signals that changed in silence");
     MUST(noise <= NOISE_MAX, "a flood of duplicates in the history");
     if (after->status == SAGA_PARKED) {
         json_t *reason = json_string(after->parked);
@@ -552,6 +568,30 @@ static void any_verb(struct world *world)
     json_decref(event.value);
 }
 
+/* The one it waits for, or any. */
+static void signal(struct world *world, const char *name)
+{
+    static const char *const names[] = {"sig0", "sig1", "nobodys"};
+    struct saga_event event = {.kind = EVENT_SIGNAL, .at_ms = world->now, .signal = name == NULL ? names[random_below(&world->random, 3)] : name};
+    size_t had = json_array_size(world->one.saga->signals);
+    int64_t late = world->one.saga->late;
+    bool waited = false;
+
+    for (size_t i = 0; i < world->one.saga->steps_len; i++) {
+        const struct saga_step *step = &world->one.saga->steps[i];
+
+        waited = waited || (step->status == STEP_WAITING && strcmp(world->one.definition->steps[step->index].signal == NULL ? "" :
+                                                                   world->one.definition->steps[step->index].signal, event.signal) == 0);
+    }
+    event.body = random_one_in(&world->random, 4) ? NULL : random_json(&world->random, 2);
+    happen(world, &event);
+    json_decref(event.body);
+    /* Taken, kept or counted: never nothing of it. */
+    MUST(waited || world->one.saga->late > late || json_array_size(world->one.saga->signals) > had || world->one.effects.len > 0 ||
+             world->one.effects.disposition == APPLIED, "a signal that nobody saw");
+    MUST(!waited || world->one.effects.disposition == APPLIED, "a signal that was waited for and not taken");
+}
+
 static void any_event(struct world *world)
 {
     struct random *random = &world->random;
@@ -560,7 +600,8 @@ static void any_event(struct world *world)
 
     world->now += random_below(random, 800);
     event.at_ms = world->now;
-    switch (random_below(random, 18)) {
+    switch (random_below(random, 20)) {
+    case 18: case 19: signal(world, NULL); break;
     case 0: event.kind = EVENT_START; happen(world, &event); break;
     case 1:
         event.kind = EVENT_PARK;
@@ -603,7 +644,9 @@ static void goodwill(struct world *world)
 {
     const struct saga_step *step = waiting(world->one.saga);
 
-    if (step == NULL)
+    if (step == NULL && waits_for_ever(world->one.saga) != NULL)
+        signal(world, world->one.definition->steps[waits_for_ever(world->one.saga)->index].signal);
+    else if (step == NULL)
         timer(world, world->one.saga->due_at_ms);
     else
         answer(world, step->index, step->status == STEP_RUNNING ? ACTION_EXECUTE : ACTION_COMPENSATE,
@@ -615,7 +658,7 @@ static void check_end(const struct world *world)
     const struct saga *saga = world->one.saga;
     const struct definition *definition = world->one.definition;
 
-    MUST(saga_status_ended(saga->status) || saga->status == SAGA_PARKED, "neither ended nor parked after all its timers");
+    MUST(saga_status_ended(saga->status) || saga->status == SAGA_PARKED || waits_for_ever(saga) != NULL, "neither ended nor parked after all its timers");
     MUST(saga->status != SAGA_CANCELLED || world->book.cancelled, "cancelled by nobody");
     MUST(saga->status != SAGA_COMPENSATED || !world->book.cancelled, "cancelled, and ended otherwise");
     for (int i = 0; i < (int)definition->steps_len; i++) {
@@ -640,7 +683,7 @@ static void end(struct world *world)
 
     if (world->one.saga->paused_at_ms != 0)
         happen(world, &resume);
-    for (int i = 0; world->one.saga->due_at_ms != 0; i++) {
+    for (int i = 0; world->one.saga->due_at_ms != 0 || (!silent && world->one.saga->status == SAGA_RUNNING); i++) {
         MUST(i < TIMERS_MAX, "no end in sight");
         if (silent)
             timer(world, world->one.saga->due_at_ms);

@@ -1,5 +1,5 @@
 /*
- * test_name.c -- names, durations, and what was probably meant.
+ * test_name.c -- names, durations, times, and what was probably meant.
  */
 #include "rows.h"
 #include <baton/definition.h>
@@ -88,6 +88,42 @@ static void check_duration(void **state)
     assert_int_equal(ms, row->then);
 }
 
+static const struct duration_row time_rows[] = {
+    {"the epoch", "1970-01-01T00:00:00Z", 0},
+    {"a time", "2026-01-31T12:30:15Z", 1769862615000},
+    {"with milliseconds", "2026-01-31T12:30:15.250Z", 1769862615250},
+    {"with more than milliseconds", "2026-01-31T12:30:15.2509999Z", 1769862615250},
+    {"east of Greenwich", "2026-01-31T12:30:15+01:30", 1769857215000},
+    {"west of Greenwich", "2026-01-31T12:30:15-01:30", 1769868015000},
+    {"a leap day", "2000-02-29T00:00:00Z", 951782400000},
+    {"the day after it", "2000-03-01t00:00:00z", 951868800000},
+    {"the last of all", "9999-12-31T23:59:59Z", 253402300799000},
+    {"no leap day in a century", "2100-02-29T00:00:00Z", -1},
+    {"a thirteenth month", "2026-13-01T00:00:00Z", -1},
+    {"a month zero", "2026-00-01T00:00:00Z", -1},
+    {"a day zero", "2026-01-00T00:00:00Z", -1},
+    {"the hour 24", "2026-01-01T24:00:00Z", -1},
+    {"the minute 60", "2026-01-01T00:60:00Z", -1},
+    {"a zone of 24 hours", "2026-01-01T00:00:00+24:00", -1},
+    {"before the epoch", "1969-12-31T23:59:59Z", -1},
+    {"before the epoch by its zone", "1970-01-01T00:00:00+01:00", -1},
+    {"no zone", "2026-01-31T12:30:15", -1},
+    {"a date alone", "2026-01-31", -1},
+    {"a point without digits", "2026-01-31T12:30:15.Z", -1},
+    {"one digit less", "2026-1-31T12:30:15Z", -1},
+    {"something behind", "2026-01-31T12:30:15Z ", -1},
+    {"nothing", "", -1},
+};
+
+static void check_time(void **state)
+{
+    const struct duration_row *row = *state;
+    int64_t ms = -1;
+
+    assert_int_equal(time_parse(row->text, &ms), row->then >= 0);
+    assert_int_equal(ms, row->then);
+}
+
 static const struct near_row {
     const char *name;
     const char *word;
@@ -119,6 +155,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_nul_is_for_none)};
 
-    return RUN_ROWS(name_rows, check_name) + RUN_ROWS(duration_rows, check_duration) + RUN_ROWS(near_rows, check_near) +
+    return RUN_ROWS(name_rows, check_name) + RUN_ROWS(duration_rows, check_duration) + RUN_ROWS(time_rows, check_time) + RUN_ROWS(near_rows, check_near) +
            cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,6 +291,10 @@ def apply_patch(state, patch):
         after[name] = given.get(name, otherwise)
     for name in ("output", "error", "parked"):
         after[name] = given.get(name, state[name])
+    if "signals" in given:
+        after["signals"] = given["signals"]
+        if given["signals"] is None:
+            del after["signals"]
     after["steps"] = {**state["steps"], **patch.get("steps", {})}
     after["history"] = state["history"][patch.get("cut", 0):] + patch.get("history", [])
     return after
@@ -675,8 +679,24 @@ def check_answers(case):
         yield f"answers to messages that the journal does not know: {sorted(answers)}"
 
 
+def check_waits(case):
+    """A wait is due at some time, or its definition says never; a saga keeps 16 early signals at most, each of a wait that it has."""
+    for saga_id, saga in case.sagas.items():
+        for step in saga.steps:
+            for name, entry in step.after["steps"].items():
+                never = case.step_of(step.after, name).get("wait", {}).get("timeout") == "never"
+                if entry["status"] == "waiting" and step.after["status"] == "running" and ("dueAt" in entry) == never:
+                    yield f"saga {saga_id}: {name} waits {'until a time though it should for ever' if never else 'without a due time'}"
+                if entry.get("forever") and (entry["status"] != "waiting" or not never):
+                    yield f"saga {saga_id}: {name} is {entry['status']} for ever"
+            names = {inner["wait"]["signal"] for inner, *_ in case.definitions.get((step.after["definition"], step.after["version"]), {}).values() if "wait" in inner}
+            signals = step.after.get("signals", [])
+            if len(signals) > 16 or ("signals" in step.after and not signals) or any(signal["name"] not in names for signal in signals):
+                yield f"saga {saga_id}: keeps signals that it should not"
+
+
 def check_ends(case):
-    """Every saga has ended and owes nothing any more, or is parked with a reason."""
+    """Every saga has ended and owes nothing any more, is parked with a reason, or waits for ever as its definition says."""
     for saga_id, saga in case.sagas.items():
         state = saga.state
         if state is None:
@@ -684,6 +704,8 @@ def check_ends(case):
         if state["status"] == "parked":
             if not (state["parked"] and state["parked"]["reason"]):
                 yield f"saga {saga_id}: parked without a reason"
+        elif any(entry.get("forever") for entry in state["steps"].values()):
+            continue
         elif state["status"] not in ENDED or state["endedAt"] is None or state["dueAt"] is not None:
             yield f"saga {saga_id}: {state['status']}, neither ended nor parked"
 
@@ -700,7 +722,7 @@ def check_groups(case):
                     yield f"saga {saga_id}: {name} is reached, but not the case of {group} that it stands in"
                 if "case" in before.get(name, {}) and before[name]["case"] != entry.get("case"):
                     yield f"saga {saga_id}: {name} has taken another case than before"
-                if step.after["status"] in ("completed", "compensated") and entry["status"] in ("running", "retrying"):
+                if step.after["status"] in ("completed", "compensated") and entry["status"] in ("running", "retrying", "waiting"):
                     yield f"saga {saga_id}: {step.after['status']}, but {name} is {entry['status']}"
                 if step.after["status"] == "completed" and entry["status"] == "done":
                     missing = [inner for inner, (_, at, its) in defined.items() if at == name and its == entry.get("case", 0) and
@@ -889,7 +911,7 @@ def check_states(case):
             yield f"journal[{partition}]: co is {last['co']}, the first record after checkpoint {last['c']} is at {first_after}"
 
 
-CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_answers, check_ends,
+CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_answers, check_ends, check_waits,
           check_groups, check_compensations, check_effects, check_view, check_states)
 
 

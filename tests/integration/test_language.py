@@ -1,13 +1,24 @@
 """The saga language on a real Kafka and Redis: what a definition can say beside commands in a row.
 
 One worker of three threads, all scenarios at once; the checker knows the tree."""
+import time
+
 from participants import done, refused
 from stack import Baton, definition_file, equal, run_scenarios, scenario
 
 delivery = definition_file("examples", "delivery.json")
 delivery["defaults"]["timeout"] = "60s"
 
-baton = Baton("language", partitions=6, threads=3, definitions=[delivery])
+
+def command(name, **more):
+    return {"name": name, "service": "office", "command": name.title(), "compensation": {"command": f"Un{name}"}, **more}
+
+
+waits = {"name": "waits", "version": 1, "defaults": {"timeout": "60s"}, "steps": [
+    command("one"), {"name": "nap", "sleep": "300ms"}, {"name": "till", "sleep": {"until": "${input.until}"}},
+    {"name": "ask", "wait": {"signal": "go", "timeout": "200ms", "onTimeout": {"goto": "rest"}}},
+    command("two"), {"name": "rest", "sequence": [command("three"), {"name": "again", "when": "${input.again}", "wait": {"signal": "go", "timeout": "200ms"}}]}]}
+baton = Baton("language", partitions=6, threads=3, definitions=[delivery, waits])
 worker = baton.worker("one")
 baton.ready(worker)
 people = baton.participants()
@@ -44,6 +55,27 @@ def turns_back():
     state = baton.ends("oslo", "compensated")
     equal("undone", [command.step for command in people.seen("oslo", action="compensate")], ["customs", "card", "wrap", "pick"])
     equal("groups", (state["steps"]["gift"]["status"], state["steps"]["route"]["status"]), ("done", "failed"))
+
+
+@scenario("sleeps end by themselves, a wait without its signal leads on")
+def sleeps():
+    baton.start("waits", "sleeper", {"until": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))})
+    yield
+    state = baton.ends("sleeper", "completed")
+    equal("steps", statuses(state), {"one": "done", "nap": "done", "till": "done", "ask": "done", "two": "skipped", "rest": "done", "three": "done",
+                                     "again": "skipped"})
+    equal("error of the wait", state["steps"]["ask"]["error"]["code"], "TIMEOUT")
+    one, three = people.seen("sleeper")
+    assert three.at_ms - one.at_ms >= 300, "the sleep was cut short"
+
+
+@scenario("a wait that fails turns the saga back")
+def gives_up():
+    baton.start("waits", "giver", {"until": "1999-01-01T00:00:00Z", "again": True})
+    yield
+    state = baton.ends("giver", "compensated")
+    equal("error", (state["error"]["step"], state["error"]["code"]), ("again", "TIMEOUT"))
+    equal("undone", [command.step for command in people.seen("giver", action="compensate")], ["three", "one"])
 
 
 run_scenarios()

@@ -16,6 +16,7 @@ static const char *const definition_beyond[] = {
     "is the name of step",     /* names are unique */
     "is the pivot already",    /* one pivot */
     "below \"interval\"",      /* maxInterval against interval */
+    "is not the name of a later sequence",
     "groups are nested",       /* depth */
     "steps expected in all",   /* of all lists together */
     "at most 3650d",           /* the value of a duration; its form is in the schema */

@@ -24,6 +24,15 @@ static json_t *random_error(struct random *random)
     return error;
 }
 
+static json_t *random_signals(struct random *random)
+{
+    json_t *signals = json_array();
+
+    for (int n = 1 + random_below(random, 3); n > 0; n--)
+        json_array_append_new(signals, json_pack("{s:s, s:i, s:o}", "name", "approved", "at", random_below(random, 1000000), "payload", random_json(random, 2)));
+    return signals;
+}
+
 static void change_step(struct random *random, struct saga_step *step)
 {
     step->changed = true;
@@ -32,6 +41,7 @@ static void change_step(struct random *random, struct saga_step *step)
     step->attempts = random_below(random, 3);
     step->compensations = random_below(random, 3);
     step->forgiven = random_below(random, 3);
+    step->forever = random_one_in(random, 4);
     step->unanswered = random_one_in(random, 2);
     step->done_order = random_below(random, 4);
     step->first_at_ms = random_time(random);
@@ -101,11 +111,14 @@ void random_event(struct random *random, struct saga *saga)
     for (size_t i = 0; i < saga->steps_len; i++)
         saga->steps[i].changed = false;
     saga->history_new = saga->history_cut = 0;
+    saga->signals_changed = random_one_in(random, 4);
     saga->output_changed = random_one_in(random, 4);
     saga->error_changed = random_one_in(random, 4);
     saga->parked_changed = random_one_in(random, 4);
     saga->seq++;
     change_small(random, saga);
+    if (saga->signals_changed)
+        replace(&saga->signals, random_one_in(random, 2) ? NULL : random_signals(random));
     if (saga->output_changed)
         replace(&saga->output, random_one_in(random, 3) ? NULL : random_json(random, 3));
     if (saga->error_changed)

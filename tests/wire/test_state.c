@@ -177,6 +177,7 @@ static void assert_step_equal(const struct saga_step *a, const struct saga_step 
     assert_int_equal(a->chosen, b->chosen);
     assert_int_equal(a->attempts, b->attempts);
     assert_int_equal(a->compensations, b->compensations);
+    assert_int_equal(a->forever, b->forever);
     assert_int_equal(a->unanswered, b->unanswered);
     assert_int_equal(a->done_order, b->done_order);
     assert_int_equal(a->first_at_ms, b->first_at_ms);
@@ -221,6 +222,7 @@ static void assert_saga_equal(const struct saga *a, const struct saga *b)
         assert_int_equal(a->history[i].attempt, b->history[i].attempt);
     }
     assert_int_equal(a->history_dropped, b->history_dropped);
+    assert_json_equal("signals", a->signals, b->signals);
 }
 
 static void assert_head_is_summary(const struct buffer *text, const json_t *doc)

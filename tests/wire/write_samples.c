@@ -160,7 +160,8 @@ static void add_steps(struct random *random, struct journal_writer *writer)
         random_event(random, saga);
         event = (struct saga_event){
             .kind = (enum saga_event_kind)kind, .at_ms = 1769860800120, .attempt = 1, .reason = "no such topic",
-            .verb = VERB_RETRY, .who = "ann", .why = "because", .step_name = "settle", .verb_id = "m-1"};
+            .verb = VERB_RETRY, .who = "ann", .why = "because", .step_name = "settle", .verb_id = "m-1",
+            .signal = "approved"};
         event.body = saga->steps_len > 0 ? saga->steps[0].output : NULL;
         event.outcome = (enum reply_header_outcome)random_below(random, 5);
         event.problem = random_one_in(random, 2);
