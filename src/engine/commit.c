@@ -66,10 +66,7 @@ static enum baton_err produce_state(struct engine *engine, struct entry *entry, 
     if (entry->state_written)
         return BATON_OK;
     header.len = (size_t)snprintf(digits, sizeof digits, "%" PRId64, entry->part->seq + 1);
-    if (entry->broken) {
-        record.value = entry->text;
-        record.value_len = entry->text_len;
-    } else if (saga != NULL && !entry->touched && entry->text != NULL) {
+    if (!entry->touched && entry->text != NULL) { /* asleep or broken, too */
         record.value = entry->text;
         record.value_len = entry->text_len;
     } else if (saga != NULL) {
