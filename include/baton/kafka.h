@@ -74,7 +74,7 @@ void kafka_sender_close(struct kafka_sender *sender);
 
 /* --- plain tail of one partition (definitions topic, journal for the faces); read_committed, no group --- */
 struct kafka_tail;
-enum baton_err kafka_tail_open(const struct kafka_options *options, const char *topic, int32_t partition, int64_t offset /* -2 = beginning */,
+enum baton_err kafka_tail_open(const struct kafka_options *options, const char *topic, int32_t partition, int64_t offset /* -2 = beginning, -1 = the end as it is now */,
                                struct kafka_tail **ret_tail, struct baton_error *err);
 /** As bus.read_next: OK, NOT_FOUND (at the end), RETRY (nothing yet), STALE, FATAL. */
 enum baton_err kafka_tail_next(struct kafka_tail *tail, int timeout_ms, struct bus_message *ret_message, struct baton_error *err);

@@ -145,6 +145,27 @@ enum baton_err file_read(const char *path, size_t bytes_max, char **ret_text, si
  */
 enum baton_err input_read(const char *given, char **ret_text, size_t *ret_len, json_t **ret_input, struct baton_error *err);
 
+/* control.c: asking through the control topic, and waiting for the answer */
+struct control;
+/** BATON_E_NOT_FOUND: the topics are not there; BATON_E_RETRY: Kafka is away. */
+enum baton_err control_open(struct cli *cli, struct control **ret_control, struct baton_error *err);
+/**
+ * Ask one thing of one saga and wait for what became of it.
+ *
+ * @message     Borrowed: the control message's value.
+ * @ret_answer  Out, new reference: the answer's value.
+ * Returns BATON_OK; BATON_E_STALE: sent, but no answer within seconds; BATON_E_RETRY: Kafka is away.
+ */
+enum baton_err control_ask(struct control *control, const char *id, const json_t *message, int64_t seconds, json_t **ret_answer,
+                           struct baton_error *err);
+void control_close(struct control *control); /* NULL is fine */
+
+/* where.c */
+/** The sagas that have not ended, or have the status asked for, and fit the filter; *ret_more: it looked at max and there may be more. BATON_E_INVALID: no
+ * filter. */
+enum baton_err where_find(struct cli *cli, const char *text, struct redis_listed *ret_sagas, size_t max, size_t *ret_n, bool *ret_more,
+                          struct baton_error *err);
+
 /* instance.c */
 /** The worker's name: as given, or <hostname>-<lowest free slot>, held by a lock for the life of the process. */
 enum baton_err instance_name(const char *given, char *ret_name, size_t size, struct baton_error *err);
@@ -166,6 +187,7 @@ int command_start(struct cli *cli);
 int command_status(struct cli *cli);
 int command_history(struct cli *cli);
 int command_list(struct cli *cli);
+int command_verb(struct cli *cli); /* cancel, terminate, pause ...: by its name */
 int command_config(struct cli *cli);
 int command_version(struct cli *cli);
 

@@ -47,6 +47,24 @@ static const struct cli_flag list_flags[] = {
     {NULL, NULL, NULL},
 };
 
+#define WHO_FLAGS                                                                                                                      \
+    {"--why", "TEXT", "the reason, for the saga's history"},                                                                           \
+    {"--who", "NAME", "whoever asks; left out: this user and host"},                                                                   \
+    {"--timeout", "SECONDS", "how long to wait for the answer; left out: 10"},                                                         \
+    {"--where", "FILTER", "instead of ID: all sagas that fit, as type=T,status=S,step=N,older=30m"},        \
+    {"--yes", NULL, "with --where: do it; left out: only count"},                                                                      \
+    {NULL, NULL, NULL}
+static const struct cli_flag verb_flags[] = {WHO_FLAGS};
+static const struct cli_flag retry_flags[] = {
+    {"--input", "JSON|@FILE|-", "another input of its command, from now on; left out: the definition's"},
+    WHO_FLAGS,
+};
+static const struct cli_flag output_flags[] = {
+    {"--output", "JSON|@FILE|-", "the step's output, for the steps after it; left out: none"},
+    WHO_FLAGS,
+};
+#define VERB_CODES "Exit codes: 0 done, 4 no such saga, 6 the saga's state forbids it (it says why), 7 no worker has answered in time."
+
 static const struct cli_flag dev_flags[] = {
     {"--orders", "N", "run N orders of both examples, check every end, and end: 0 all right, 1 not"},
     {"--seed", "S", "of inputs and faults; left out: a random one, which is printed"},
@@ -80,6 +98,14 @@ static const struct command commands[] = {
     {"status", command_status, false, "ID", "where a saga is", none, ""},
     {"history", command_history, false, "ID", "what happened to a saga", none, ""},
     {"list", command_list, false, "", "sagas, the last changed first", list_flags, ""},
+    {"cancel", command_verb, false, "ID", "turn a saga back: what was done is compensated", verb_flags, VERB_CODES},
+    {"terminate", command_verb, false, "ID", "end a saga now: NOTHING is compensated", verb_flags, VERB_CODES},
+    {"pause", command_verb, false, "ID", "send nothing, let no timer fire, until it is resumed", verb_flags, VERB_CODES},
+    {"resume", command_verb, false, "ID", "go on after a pause", verb_flags, VERB_CODES},
+    {"retry", command_verb, false, "ID [STEP]", "the step that a saga is parked on again", retry_flags, VERB_CODES},
+    {"skip", command_verb, false, "ID STEP", "go on without a step, or without its compensation", output_flags, VERB_CODES},
+    {"complete", command_verb, false, "ID STEP", "a step, or its compensation, was done by hand", output_flags, VERB_CODES},
+    {"compensate", command_verb, false, "ID", "turn a saga back, also one that is parked before the pivot", verb_flags, VERB_CODES},
     {"config", command_config, false, "", "every setting and where it comes from", none, ""},
     {"version", command_version, true, "", "versions of Baton and its libraries", none, ""},
 };
@@ -199,11 +225,20 @@ int command_config(struct cli *cli)
     return EXIT_OK;
 }
 
-/* -o text|json|jsonl; exits with usage if it is another. */
+static bool has_flag(const struct command *command, const char *name)
+{
+    for (const struct cli_flag *flag = command->flags; flag->name != NULL; flag++) {
+        if (strcmp(flag->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* -o text|json|jsonl; exits with usage if it is another. A command with an --output of its own has the short form only. */
 static enum output output_form(struct cli *cli)
 {
     static const char *const names[] = {"text", "json", "jsonl"};
-    const char *form = either(cli, "-o", "--output");
+    const char *form = either(cli, "-o", has_flag(cli->command, "--output") ? NULL : "--output");
 
     for (int i = 0; form != NULL && i < 3; i++) {
         if (strcmp(form, names[i]) == 0)

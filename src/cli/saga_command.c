@@ -69,6 +69,34 @@ static void print_member(const json_t *doc, const char *name, const char *label)
     buffer_free(&text);
 }
 
+/* Of a verb: " by ann: the customer called". */
+static void print_by(const json_t *row)
+{
+    const char *who = json_string_value(json_object_get(row, "who")), *why = json_string_value(json_object_get(row, "why"));
+
+    if (who != NULL)
+        (void)printf("  by %s%s%s", who, why == NULL ? "" : ": ", why == NULL ? "" : why);
+}
+
+/* What an operator did last. */
+static void print_last_verb(const json_t *doc)
+{
+    const json_t *history = json_object_get(doc, "history");
+
+    for (size_t i = json_array_size(history); i > 0; i--) {
+        const json_t *entry = json_array_get(history, i - 1), *by = json_array_get(entry, 4);
+
+        if (by == NULL)
+            continue;
+        (void)printf("  %s", json_string_value(json_array_get(entry, 1)));
+        if (json_is_string(json_array_get(entry, 2)))
+            (void)printf(" %s", json_string_value(json_array_get(entry, 2)));
+        print_by(by);
+        (void)putchar('\n');
+        return;
+    }
+}
+
 static void print_saga(const json_t *doc)
 {
     const char *name = NULL;
@@ -78,6 +106,7 @@ static void print_saga(const json_t *doc)
                  json_integer_value(json_object_get(doc, "version")), text_at(doc, "status"), json_integer_value(json_object_get(doc, "seq")));
     if (json_is_object(json_object_get(doc, "parked")))
         (void)printf("  parked: %s\n", text_at(json_object_get(doc, "parked"), "reason"));
+    print_last_verb(doc);
     print_member(doc, "error", "  error:  ");
     json_object_foreach(json_object_get(doc, "steps"), name, step) {
         (void)printf("  %-20s %-22s attempts %" JSON_INTEGER_FORMAT "\n", name, text_at(step, "status"),
@@ -138,6 +167,7 @@ static void print_entry(const json_t *row)
         (void)printf("  %s", step);
     if (attempt > 0)
         (void)printf(" #%" JSON_INTEGER_FORMAT, attempt);
+    print_by(row);
     (void)putchar('\n');
 }
 
@@ -159,8 +189,10 @@ int command_history(struct cli *cli)
         char at[32];
 
         (void)wire_time_text(at, json_integer_value(json_object_get(doc, "startedAt")) + after);
-        (void)json_array_append_new(rows, json_pack("{s:s, s:I, s:O, s:O, s:O}", "at", at, "afterMs", after, "what", json_array_get(entry, 1),
-                                                    "step", json_array_get(entry, 2), "attempt", json_array_get(entry, 3)));
+        json_t *row = json_pack("{s:s, s:I, s:O, s:O, s:O}", "at", at, "afterMs", after, "what", json_array_get(entry, 1), "step",
+                                json_array_get(entry, 2), "attempt", json_array_get(entry, 3));
+        (void)json_object_update(row, json_array_get(entry, 4)); /* a verb's who and why */
+        (void)json_array_append_new(rows, row);
     }
     cli_print_rows(cli, rows, print_entry);
     json_decref(doc);

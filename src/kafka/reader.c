@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define LEADER_WAIT_MS 2000
+#define END_WAIT_MS 10000
 
 void reader_init(struct reader *reader, const struct kafka_options *options)
 {
@@ -171,6 +172,17 @@ struct kafka_tail {
     struct reader reader;
 };
 
+/* librdkafka would look for the end when it first fetches: what comes before that, and after this call, would be missed. */
+static enum baton_err find_end(struct reader *reader, const char *topic, int32_t partition, int64_t *ret_offset, struct baton_error *err)
+{
+    int64_t low = 0;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(reader->handle, topic, partition, &low, ret_offset, END_WAIT_MS);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return baton_fail(err, BATON_E_RETRY, "the end of %s[%d]: %s", topic, partition, rd_kafka_err2str(code));
+    return BATON_OK;
+}
+
 enum baton_err kafka_tail_open(const struct kafka_options *options, const char *topic, int32_t partition, int64_t offset,
                                struct kafka_tail **ret_tail, struct baton_error *err)
 {
@@ -186,8 +198,11 @@ enum baton_err kafka_tail_open(const struct kafka_options *options, const char *
     rc = open_handle(&tail->reader, "read_committed", &tail->reader.handle, err);
     if (rc == BATON_OK) {
         ask_leader(&tail->reader, topic);
-        rc = reader_begin(&tail->reader, topic, partition, offset, err);
+        if (offset == RD_KAFKA_OFFSET_END)
+            rc = find_end(&tail->reader, topic, partition, &offset, err);
     }
+    if (rc == BATON_OK)
+        rc = reader_begin(&tail->reader, topic, partition, offset, err);
     if (rc == BATON_OK)
         *ret_tail = tail;
     else

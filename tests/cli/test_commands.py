@@ -76,10 +76,23 @@ for what, line, says in [
     ("a limit of none", ["list", "--limit", "0"], '--limit "0"'),
     ("a bad type", ["list", "--type", "Order"], '--type "Order"'),
     ("something else with topics", ["topics", "delete"], 'only "ensure"'),
+    ("a verb without a saga", ["cancel"], "ID is missing"),
+    ("a verb without its step", ["skip", "o-1"], "ID STEP is missing"),
+    ("a step where none belongs", ["pause", "o-1", "a"], '"a" is one argument too many'),
+    ("done by hand without an output", ["complete", "o-1", "a"], "--output is missing"),
+    ("a reason too long", ["cancel", "o-1", "--why", "x" * 257], "--why: at most 256 bytes"),
+    ("nobody", ["cancel", "o-1", "--who", ""], "--who: 1 to 128 bytes"),
+    ("a bad time for the answer", ["cancel", "o-1", "--timeout", "0"], '--timeout "0"'),
+    ("--yes to nothing", ["cancel", "o-1", "--yes"], "--yes goes with --where"),
+    ("a saga and a filter", ["cancel", "o-1", "--where", "type=order"], '"o-1" is one argument too many'),
     ("a bad service", ["topics", "ensure", "--service", "a/b"], '--service "a/b"'),
 ]:
     check(what, call(*line), 2, out=None, err=[says, f"usage: baton {line[0]}"])
 check("after -- nothing is an option", call("status", "-b", NOBODY, "--", "--limit"), 5, out=None)
+for line, code, says in [(["cancel", "a b"], 3, "is not a saga id"), (["cancel", "o-1", "-b", NOBODY], 5, ""),
+                         (["retry", "o-1", "--input", "{"], 3, "--input: line 1"), (["skip", "o-1", "a", "--output", "@none.json"], 3, "none.json"),
+                         (["cancel", "--where", "state=parked"], 3, '"state=parked"'), (["cancel", "--where", "older=soon"], 3, '"older=soon"')]:
+    check(" ".join(line), call(*line), code, out=None, err=[says])
 check("a saga id that is none", call("status", "a b"), 3, out=None, err=['"a b" is not a saga id'])
 
 # --- version, config ---

@@ -322,6 +322,7 @@ static const struct row {
      "a#1, b#1, parked, early, resumed, ~b#1, ~a#1, result; compensated", NULL},
     {"a refusal turns it back, without a command", "start, ok a, pause, no b, resume, due, undone a",
      "a#1, b#1, parked, resumed, ~a#1, result; compensated", NULL},
+    {"and is on its way back when it is resumed", "start, ok a, pause, no b, resume", "a#1, b#1, parked, resumed; compensating", NULL},
     {"an answer on the way back as well", "start, ok a, ok b, no p, pause, undone b, resume, due, undone a",
      "a#1, b#1, p#1, ~b#1, parked, resumed, ~a#1, result; compensated", NULL},
     {"the last answer ends it", "start, ok a, ok b, ok p, pause, ok z", "a#1, b#1, p#1, z#1, parked, result; completed", NULL},
@@ -348,6 +349,8 @@ static const struct row {
     {"a time budget begins anew too", "start, no a, ok a, +9, undo-wait a, +9, undo-wait a, +8, retry, +9, undone a",
      "a#1, result, ~a#1, early, early, parked, resumed, ~a#2, early; compensated", odd},
     {"what is not parked is not retried", "start, retry a, ok a, no b, retry a", "a#1, refused, b#1, ~a#1, refused; compensating", NULL},
+    {"what a retry has forgiven the step is not forgiven its compensation", "start, park, retry, ok a, no b, due, due, due",
+     "a#1, parked, resumed, a#2, b#1, ~a#1, ~a#2, parked; parked", NULL},
     {"what no broker took is retried", "start, park, retry, ok a", "a#1, parked, resumed, a#2, b#1; running", NULL},
     {"a step whose output cannot be used is not retried", "start, ok a, ok p, ok y, retry", "a#1, p#1, y#1, parked, refused; parked", pivotal},
     {"but completed by hand", "start, ok a, ok p, ok y, complete y", "a#1, p#1, y#1, parked, resumed, result; completed", pivotal},
@@ -695,6 +698,58 @@ static void sixteen_early_signals_are_kept_and_given_out_in_order(void **state)
     expr_vm_free(vm);
 }
 
+static void a_flood_of_duplicates_does_not_push_out_the_rest(void **state)
+{
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    struct effects effects = {0};
+    struct saga *saga = saga_of(endless, vm, &definition, &effects);
+    struct saga_event again = {.kind = EVENT_START, .at_ms = 1000000};
+    size_t noise = 0;
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(saga_apply(&saga, &again, &effects), BATON_OK);
+    for (size_t i = 0; i < saga->history_len; i++)
+        noise += saga->history[i].kind == HISTORY_DUPLICATE_START;
+    assert_int_equal(noise, 16);
+    assert_int_equal(saga->duplicates, 40);
+    effects_free(&effects);
+    saga_free(saga);
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
+/* It goes out with every attempt from then on, and is what the compensation is told. */
+static void an_operators_input_stays(void **state)
+{
+    static const char undoable[] = "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"timeout\":\"1s\","
+                                   "\"retry\":{\"attempts\":2,\"interval\":\"0ms\"},\"compensation\":{\"command\":\"UndoA\"}}]}";
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    struct effects effects = {0};
+    struct saga *saga = saga_of(undoable, vm, &definition, &effects);
+    struct saga_event event = {.kind = EVENT_PARK, .at_ms = 1000000, .reason = "no broker takes it"};
+
+    (void)state;
+    assert_int_equal(saga_apply(&saga, &event, &effects), BATON_OK);
+    event = (struct saga_event){.kind = EVENT_VERB, .at_ms = 1000000, .verb = VERB_RETRY, .who = "ann", .value = given};
+    assert_int_equal(saga_apply(&saga, &event, &effects), BATON_OK);
+    assert_int_equal(effects.len, 2);
+    assert_true(json_equal(effects.items[1].input, given));
+    event = (struct saga_event){.kind = EVENT_TIMER, .at_ms = saga->due_at_ms};
+    assert_int_equal(saga_apply(&saga, &event, &effects), BATON_OK);
+    assert_true(json_equal(effects.items[0].input, given));
+    event = (struct saga_event){.kind = EVENT_TIMER, .at_ms = saga->due_at_ms};
+    assert_int_equal(saga_apply(&saga, &event, &effects), BATON_OK);
+    assert_int_equal(effects.items[0].action, ACTION_COMPENSATE);
+    assert_true(json_equal(json_object_get(effects.items[0].input, "input"), given));
+    effects_free(&effects);
+    saga_free(saga);
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
 static void time_never_runs_back(void **state)
 {
     struct expr_vm *vm = expr_vm_new();
@@ -719,6 +774,8 @@ int main(void)
         cmocka_unit_test(the_history_keeps_the_newest_and_counts_the_rest),
         cmocka_unit_test(a_null_output_is_none),
         cmocka_unit_test(sixteen_early_signals_are_kept_and_given_out_in_order),
+        cmocka_unit_test(a_flood_of_duplicates_does_not_push_out_the_rest),
+        cmocka_unit_test(an_operators_input_stays),
         cmocka_unit_test(time_never_runs_back),
     };
 

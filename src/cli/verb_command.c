@@ -1,0 +1,261 @@
+/*
+ * verb_command.c -- what an operator asks of a saga, or of all that a filter names.
+ *
+ * Owns:     the control message of each verb; what an answer means for a shell.
+ * Rule:     a filter's sagas are asked one after the other, each when the one before has been answered: that is all the throttle there is,
+ *           and whoever ends this process ends the job. It says how far it got.
+ * Tests:    tests/cli/test_commands.py, tests/integration/test_verbs.py
+ */
+#include "cli.h"
+#include <baton/json.h>
+#include <baton/wire.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TIMEOUT_STANDARD_S 10
+#define TIMEOUT_MAX_S 3600
+#define WHERE_MAX 10000 /* sagas that one call looks at */
+
+struct asking {
+    struct cli *cli;
+    const char *who, *why, *where, *value;
+    bool yes;
+    int64_t seconds;
+    struct control *control;
+    json_t *message;
+    json_t *rows; /* with --where: the answers */
+};
+
+/* --- the message --- */
+
+static void whoami(char *out, size_t size)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    char host[64] = "";
+
+    (void)gethostname(host, sizeof host - 1);
+    if (user != NULL)
+        (void)snprintf(out, size, "%s@%s", user->pw_name, host);
+    else
+        (void)snprintf(out, size, "uid %ld@%s", (long)geteuid(), host);
+}
+
+static enum baton_err read_json(const char *given, const char *option, json_t **ret_value, struct baton_error *err)
+{
+    struct baton_error why = {0};
+    char *text = NULL;
+    size_t len = strlen(given);
+    enum baton_err rc = BATON_OK;
+
+    if (given[0] == '@' || strcmp(given, "-") == 0)
+        rc = file_read(given[0] == '@' ? given + 1 : given, JSON_BYTES_MAX, &text, &len, err);
+    if (rc == BATON_OK)
+        rc = json_parse(text != NULL ? text : given, len, &json_default_limits, ret_value, &why);
+    if (why.code != BATON_OK)
+        rc = baton_fail(err, rc, "%s: %s", option, why.text);
+    free(text);
+    return rc;
+}
+
+static enum baton_err make_message(struct asking *asking, enum saga_verb verb, const char *step, struct baton_error *err)
+{
+    const char *member = verb == VERB_RETRY ? "input" : "output";
+    json_t *value = NULL;
+    char me[VERB_WHO_MAX + 1];
+    enum baton_err rc = BATON_OK;
+
+    whoami(me, sizeof me);
+    if (asking->value != NULL)
+        rc = read_json(asking->value, verb == VERB_RETRY ? "--input" : "--output", &value, err);
+    if (rc != BATON_OK)
+        return rc;
+    asking->message = json_pack("{s:s, s:s, s:s*, s:s*, s:o*}", "verb", saga_verb_name(verb), "who", asking->who != NULL ? asking->who : me,
+                                "why", asking->why, "step", step, member, value);
+    if (asking->message == NULL)
+        return baton_fail(err, BATON_E_INVALID, "--who, --why and STEP must be UTF-8");
+    return BATON_OK;
+}
+
+/* --- the answer --- */
+
+static const char *text_at(const json_t *doc, const char *name)
+{
+    const char *text = json_string_value(json_object_get(doc, name));
+
+    return text != NULL ? text : "-";
+}
+
+static void print_answer(const json_t *answer)
+{
+    (void)printf("%s  %s %s", text_at(answer, "id"), text_at(answer, "verb"), text_at(answer, "outcome"));
+    if (json_is_integer(json_object_get(answer, "seq")))
+        (void)printf("  %s  (seq %" JSON_INTEGER_FORMAT ")", text_at(answer, "status"), json_integer_value(json_object_get(answer, "seq")));
+    if (json_is_string(json_object_get(answer, "reason")))
+        (void)printf("  %s", text_at(answer, "reason"));
+    (void)putchar('\n');
+}
+
+static int code_of(const json_t *answer)
+{
+    const char *outcome = text_at(answer, "outcome");
+
+    if (strcmp(outcome, "accepted") == 0)
+        return EXIT_OK;
+    return strcmp(outcome, "refused") == 0 ? EXIT_CONFLICT : EXIT_MISSING;
+}
+
+static int fail(const struct baton_error *err)
+{
+    int code = cli_fail(err);
+
+    return err->code == BATON_E_STALE ? EXIT_TIMED_OUT : code;
+}
+
+static int ask_one(struct asking *asking, const char *id)
+{
+    struct baton_error err = {0};
+    json_t *answer = NULL;
+    int code = EXIT_OK;
+
+    if (control_ask(asking->control, id, asking->message, asking->seconds, &answer, &err) != BATON_OK)
+        return fail(&err);
+    code = code_of(answer);
+    if (asking->rows != NULL)
+        (void)json_array_append(asking->rows, answer);
+    else if (asking->cli->output != OUTPUT_TEXT)
+        cli_print_json(answer);
+    else if (code == EXIT_OK)
+        print_answer(answer);
+    else
+        (void)fprintf(stderr, "error: %s is %s: %s\n", text_at(answer, "verb"), code == EXIT_CONFLICT ? "refused" : "of no use",
+                      text_at(answer, "reason"));
+    json_decref(answer);
+    return code;
+}
+
+/* --- by a filter --- */
+
+static void print_listed(const json_t *row)
+{
+    (void)printf("%-13s %-20s %s\n", text_at(row, "status"), text_at(row, "definition"), text_at(row, "id"));
+}
+
+static void preview(struct asking *asking, const struct redis_listed *sagas, size_t n)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "id", sagas[i].id, "definition", sagas[i].type, "status",
+                                                    saga_status_name(sagas[i].status)));
+    cli_print_rows(asking->cli, rows, print_listed);
+}
+
+/* The worst that happened; one that was not answered ends the job. */
+static int ask_all(struct asking *asking, const struct redis_listed *sagas, size_t n)
+{
+    size_t done = 0;
+    int worst = EXIT_OK;
+
+    asking->rows = json_array();
+    for (; done < n; done++) {
+        int code = ask_one(asking, sagas[done].id);
+
+        worst = code > worst ? code : worst;
+        if (code != EXIT_OK && code != EXIT_CONFLICT && code != EXIT_MISSING)
+            break;
+    }
+    cli_print_rows(asking->cli, asking->rows, print_answer);
+    (void)fprintf(stderr, "%zu of %zu asked\n", done, n);
+    return worst;
+}
+
+static int by_filter(struct asking *asking)
+{
+    struct redis_listed *sagas = calloc(WHERE_MAX, sizeof *sagas);
+    struct baton_error err = {0};
+    size_t n = 0;
+    bool more = false;
+    int code = EXIT_OK;
+    enum baton_err rc = sagas == NULL ? baton_fail(&err, BATON_E_NOMEM, "out of memory") : BATON_OK;
+
+    if (rc == BATON_OK)
+        rc = where_find(asking->cli, asking->where, sagas, WHERE_MAX, &n, &more, &err);
+    if (rc == BATON_OK)
+        rc = control_open(asking->cli, &asking->control, &err);
+    if (rc != BATON_OK) {
+        code = cli_fail(&err);
+        goto out;
+    }
+    (void)fprintf(stderr, "%zu sagas%s%s\n", n, more ? "; only the 10000 last changed were looked at" : "",
+                  asking->yes ? "" : "; nothing is asked of them without --yes");
+    if (asking->yes)
+        code = ask_all(asking, sagas, n);
+    else
+        preview(asking, sagas, n);
+out:
+    free(sagas);
+    return code;
+}
+
+/* --- the command --- */
+
+static int by_id(struct asking *asking, const char *id)
+{
+    struct baton_error err = {0};
+
+    if (!saga_id_valid(id, strlen(id))) {
+        (void)baton_fail(&err, BATON_E_INVALID, "\"%s\" is not a saga id: 1 to %d of A-Za-z0-9._:-", id, SAGA_ID_MAX);
+        return cli_fail(&err);
+    }
+    if (control_open(asking->cli, &asking->control, &err) != BATON_OK)
+        return cli_fail(&err);
+    return ask_one(asking, id);
+}
+
+/* Exits with usage if one is wrong. */
+static void read_options(struct cli *cli, enum saga_verb verb, struct asking *asking)
+{
+    const char *seconds = cli_option(cli, "--timeout");
+
+    *asking = (struct asking){.cli = cli, .why = cli_option(cli, "--why"), .who = cli_option(cli, "--who"), .where = cli_option(cli, "--where"),
+                              .yes = cli_flag(cli, "--yes"), .seconds = TIMEOUT_STANDARD_S};
+    if (verb == VERB_RETRY || verb == VERB_SKIP || verb == VERB_COMPLETE)
+        asking->value = cli_option(cli, verb == VERB_RETRY ? "--input" : "--output");
+    if (seconds != NULL && !cli_number(seconds, 1, TIMEOUT_MAX_S, &asking->seconds))
+        exit(cli_usage(cli, "--timeout \"%s\": 1 to %d expected", seconds, TIMEOUT_MAX_S));
+    if (asking->why != NULL && strlen(asking->why) > VERB_WHY_MAX)
+        exit(cli_usage(cli, "--why: at most %d bytes", VERB_WHY_MAX));
+    if (asking->who != NULL && (asking->who[0] == '\0' || strlen(asking->who) > VERB_WHO_MAX))
+        exit(cli_usage(cli, "--who: 1 to %d bytes expected", VERB_WHO_MAX));
+    if (asking->yes && asking->where == NULL)
+        exit(cli_usage(cli, "--yes goes with --where"));
+}
+
+int command_verb(struct cli *cli)
+{
+    enum saga_verb verb = VERB_CANCEL;
+    struct baton_error err = {0};
+    struct asking asking;
+    const char *step = NULL;
+    int ids = 1, steps = 0, code = EXIT_OK;
+
+    (void)saga_verb_parse(cli->command->name, strlen(cli->command->name), &verb);
+    read_options(cli, verb, &asking);
+    ids = asking.where == NULL ? 1 : 0;
+    steps = verb == VERB_SKIP || verb == VERB_COMPLETE ? 1 : 0;
+    cli_expect(cli, ids + steps, ids + (verb == VERB_RETRY ? 1 : steps));
+    if (verb == VERB_COMPLETE && asking.value == NULL)
+        return cli_usage(cli, "--output is missing: what the step would have given; null if nothing");
+    step = cli->args_len > ids ? cli->args[ids] : NULL;
+    if (make_message(&asking, verb, step, &err) != BATON_OK)
+        code = cli_fail(&err);
+    else
+        code = asking.where != NULL ? by_filter(&asking) : by_id(&asking, cli->args[0]);
+    control_close(asking.control);
+    json_decref(asking.message);
+    return code;
+}
