@@ -147,12 +147,30 @@ static bool cancelled(const struct saga *saga)
     return json_is_null(json_object_get(saga->error, "step")) && strcmp(error_code(saga->error), CANCELLED_CODE) == 0;
 }
 
+/* It has not begun to be undone after all. */
+static void choose_again(struct saga_step *step)
+{
+    step->status = step->unanswered ? STEP_UNKNOWN : STEP_DONE;
+    step->due_at_ms = 0;
+    step->changed = true;
+}
+
+/* Its first command has not been sent: what was done after it, as a late answer says, is undone before it. */
+static bool waits_for_a_pause(const struct saga_step *step)
+{
+    return step->status == STEP_COMPENSATION_RETRYING && step->compensations == 0;
+}
+
 void compensate_next(struct apply *apply)
 {
     struct saga *saga = apply->next;
-    struct saga_step *step = last_done(apply);
+    struct saga_step *step = last_done(apply), *under_way = compensate_under_way(apply);
 
-    if (compensate_under_way(apply) != NULL)
+    if (under_way != NULL && step != NULL && step->done_order > under_way->done_order && waits_for_a_pause(under_way)) {
+        choose_again(under_way);
+        under_way = NULL;
+    }
+    if (under_way != NULL)
         return; /* one at a time: the order is a promise */
     if (step != NULL) {
         send(apply, step);
@@ -171,7 +189,12 @@ void compensate_next(struct apply *apply)
 void compensate_again(struct apply *apply, struct saga_step *step)
 {
     step->forgiven = step->compensations;
-    send(apply, step);
+    if (step->compensations > 0) {
+        send(apply, step);
+        return;
+    }
+    choose_again(step);
+    compensate_next(apply);
 }
 
 void compensate_settle(struct apply *apply, struct saga_step *step, enum step_status status)

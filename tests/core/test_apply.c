@@ -34,6 +34,11 @@ static const char odd[] =
     "{\"name\":\"o\",\"service\":\"s\",\"command\":\"O\",\"retry\":{\"on\":[\"TRANSIENT\"]}},"
     "{\"name\":\"i\",\"service\":\"s\",\"command\":\"I\",\"input\":\"${steps.o.output + 1}\"}]}";
 
+/* The compensation of a has an input that cannot be computed. */
+static const char blocked[] =
+    "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"UndoA\",\"input\":\"${input.no + 1}\"}},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"B\",\"compensation\":{\"command\":\"UndoB\"}}]}";
+
 /* As often as need be. */
 static const char endless[] =
     "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"timeout\":\"1s\","
@@ -322,6 +327,8 @@ static const struct row {
      "a#1, b#1, parked, early, resumed, ~b#1, ~a#1, result; compensated", NULL},
     {"a refusal turns it back, without a command", "start, ok a, pause, no b, resume, due, undone a",
      "a#1, b#1, parked, resumed, ~a#1, result; compensated", NULL},
+    {"a success that comes after the refusal, still in the pause, is undone first", "start, ok a, pause, no b, ok b, resume, due, undone b, undone a",
+     "a#1, b#1, parked, resumed, ~b#1, ~a#1, result; compensated", NULL},
     {"and is on its way back when it is resumed", "start, ok a, pause, no b, resume", "a#1, b#1, parked, resumed; compensating", NULL},
     {"an answer on the way back as well", "start, ok a, ok b, no p, pause, undone b, resume, due, undone a",
      "a#1, b#1, p#1, ~b#1, parked, resumed, ~a#1, result; compensated", NULL},
@@ -351,6 +358,8 @@ static const struct row {
     {"what is not parked is not retried", "start, retry a, ok a, no b, retry a", "a#1, refused, b#1, ~a#1, refused; compensating", NULL},
     {"what a retry has forgiven the step is not forgiven its compensation", "start, park, retry, ok a, no b, due, due, due",
      "a#1, parked, resumed, a#2, b#1, ~a#1, ~a#2, parked; parked", NULL},
+    {"a success that came while it was parked is undone before a compensation that was never sent", "start, ok a, no b, ok b, retry-with a, undone b, undone a",
+     "a#1, b#1, parked, resumed, ~b#1, ~a#1, result; compensated", blocked},
     {"what no broker took is retried", "start, park, retry, ok a", "a#1, parked, resumed, a#2, b#1; running", NULL},
     {"a step whose output cannot be used is not retried", "start, ok a, ok p, ok y, retry", "a#1, p#1, y#1, parked, refused; parked", pivotal},
     {"but completed by hand", "start, ok a, ok p, ok y, complete y", "a#1, p#1, y#1, parked, resumed, result; completed", pivotal},
