@@ -107,9 +107,10 @@ void wire_reply_clear(struct wire_reply *reply);
 /* --- input: control --- */
 struct wire_control { /* what an operator, or a program, asks of a saga */
     json_t *doc; /* owned; the texts below are borrowed from it */
+    const char *signal; /* its name; NULL = it is a verb */
     enum saga_verb verb;
-    const char *who, *why, *step; /* why, step: NULL = none */
-    json_t *value;                /* borrowed: the input of retry, the output of skip and complete; NULL = none */
+    const char *who, *why, *step; /* why, step: NULL = none; who too, of a signal */
+    json_t *value;                /* borrowed: the input of retry, the output of skip and complete, the data of a signal; NULL = none */
     char *message_id;             /* owned; ce_id; NULL = none */
     char *reply_topic, *reply_correlation; /* owned; as in a start; the correlation is the message's id if it gave no other */
 };
@@ -117,6 +118,8 @@ struct wire_control { /* what an operator, or a program, asks of a saga */
 enum baton_err wire_control_read(const struct bus_message *message, const struct json_limits *limits, char ret_id[SAGA_ID_MAX + 1],
                                  struct wire_control *ret_control, enum dlq_reason *ret_reason, struct baton_error *err);
 void wire_control_clear(struct wire_control *control);
+/** "signal", "cancel", ... */
+const char *wire_control_word(const struct wire_control *control);
 /** As an event; borrows from control. */
 struct saga_event wire_control_event(const struct wire_control *control, int64_t at_ms);
 

@@ -187,7 +187,7 @@ int command_start(struct cli *cli);
 int command_status(struct cli *cli);
 int command_history(struct cli *cli);
 int command_list(struct cli *cli);
-int command_verb(struct cli *cli); /* cancel, terminate, pause ...: by its name */
+int command_verb(struct cli *cli); /* signal, cancel, terminate, pause ...: by its name */
 int command_config(struct cli *cli);
 int command_version(struct cli *cli);
 

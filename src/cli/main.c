@@ -63,6 +63,12 @@ static const struct cli_flag output_flags[] = {
     {"--output", "JSON|@FILE|-", "the step's output, for the steps after it; left out: none"},
     WHO_FLAGS,
 };
+static const struct cli_flag signal_flags[] = {
+    {"--data", "JSON|@FILE|-", "its payload, the output of the step that waits; left out: null"},
+    {"--who", "NAME", "whoever sends it; left out: this user and host"},
+    {"--timeout", "SECONDS", "how long to wait for the answer; left out: 10"},
+    {NULL, NULL, NULL},
+};
 #define VERB_CODES "Exit codes: 0 done, 4 no such saga, 6 the saga's state forbids it (it says why), 7 no worker has answered in time."
 
 static const struct cli_flag dev_flags[] = {
@@ -98,6 +104,7 @@ static const struct command commands[] = {
     {"status", command_status, false, "ID", "where a saga is", none, ""},
     {"history", command_history, false, "ID", "what happened to a saga", none, ""},
     {"list", command_list, false, "", "sagas, the last changed first", list_flags, ""},
+    {"signal", command_verb, false, "ID NAME", "what a saga waits for has come", signal_flags, VERB_CODES},
     {"cancel", command_verb, false, "ID", "turn a saga back: what was done is compensated", verb_flags, VERB_CODES},
     {"terminate", command_verb, false, "ID", "end a saga now: NOTHING is compensated", verb_flags, VERB_CODES},
     {"pause", command_verb, false, "ID", "send nothing, let no timer fire, until it is resumed", verb_flags, VERB_CODES},

@@ -18,6 +18,7 @@
 
 #define TIMEOUT_STANDARD_S 10
 #define TIMEOUT_MAX_S 3600
+#define SIGNAL "signal"
 #define WHERE_MAX 10000 /* sagas that one call looks at */
 
 struct asking {
@@ -31,6 +32,27 @@ struct asking {
 };
 
 /* --- the message --- */
+
+/* The option that carries a value, of the verbs that have one. */
+static const char *value_option(const char *verb)
+{
+    static const struct { const char *verb, *option; } options[] = {
+        {SIGNAL, "--data"}, {"retry", "--input"}, {"skip", "--output"}, {"complete", "--output"}};
+
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (strcmp(options[i].verb, verb) == 0)
+            return options[i].option;
+    }
+    return NULL;
+}
+
+/* In the message it is called the same. */
+static const char *value_member(const char *verb)
+{
+    const char *option = value_option(verb);
+
+    return option == NULL ? "" : option + strlen("--");
+}
 
 static void whoami(char *out, size_t size)
 {
@@ -61,22 +83,23 @@ static enum baton_err read_json(const char *given, const char *option, json_t **
     return rc;
 }
 
-static enum baton_err make_message(struct asking *asking, enum saga_verb verb, const char *step, struct baton_error *err)
+/* step: of a signal, its name. */
+static enum baton_err make_message(struct asking *asking, const char *step, struct baton_error *err)
 {
-    const char *member = verb == VERB_RETRY ? "input" : "output";
+    const char *name = asking->cli->command->name, *member = value_member(name);
     json_t *value = NULL;
     char me[VERB_WHO_MAX + 1];
     enum baton_err rc = BATON_OK;
 
     whoami(me, sizeof me);
     if (asking->value != NULL)
-        rc = read_json(asking->value, verb == VERB_RETRY ? "--input" : "--output", &value, err);
+        rc = read_json(asking->value, value_option(name), &value, err);
     if (rc != BATON_OK)
         return rc;
-    asking->message = json_pack("{s:s, s:s, s:s*, s:s*, s:o*}", "verb", saga_verb_name(verb), "who", asking->who != NULL ? asking->who : me,
-                                "why", asking->why, "step", step, member, value);
+    asking->message = json_pack("{s:s, s:s, s:s*, s:s*, s:o*}", "verb", name, "who", asking->who != NULL ? asking->who : me, "why",
+                                asking->why, strcmp(name, SIGNAL) == 0 ? "name" : "step", step, member, value);
     if (asking->message == NULL)
-        return baton_fail(err, BATON_E_INVALID, "--who, --why and STEP must be UTF-8");
+        return baton_fail(err, BATON_E_INVALID, "--who, --why and names must be UTF-8");
     return BATON_OK;
 }
 
@@ -217,14 +240,18 @@ static int by_id(struct asking *asking, const char *id)
 }
 
 /* Exits with usage if one is wrong. */
-static void read_options(struct cli *cli, enum saga_verb verb, struct asking *asking)
+static void read_options(struct cli *cli, struct asking *asking)
 {
     const char *seconds = cli_option(cli, "--timeout");
 
-    *asking = (struct asking){.cli = cli, .why = cli_option(cli, "--why"), .who = cli_option(cli, "--who"), .where = cli_option(cli, "--where"),
-                              .yes = cli_flag(cli, "--yes"), .seconds = TIMEOUT_STANDARD_S};
-    if (verb == VERB_RETRY || verb == VERB_SKIP || verb == VERB_COMPLETE)
-        asking->value = cli_option(cli, verb == VERB_RETRY ? "--input" : "--output");
+    *asking = (struct asking){.cli = cli, .who = cli_option(cli, "--who"), .seconds = TIMEOUT_STANDARD_S};
+    if (strcmp(cli->command->name, SIGNAL) != 0) {
+        asking->why = cli_option(cli, "--why");
+        asking->where = cli_option(cli, "--where");
+        asking->yes = cli_flag(cli, "--yes");
+    }
+    if (value_option(cli->command->name) != NULL)
+        asking->value = cli_option(cli, value_option(cli->command->name));
     if (seconds != NULL && !cli_number(seconds, 1, TIMEOUT_MAX_S, &asking->seconds))
         exit(cli_usage(cli, "--timeout \"%s\": 1 to %d expected", seconds, TIMEOUT_MAX_S));
     if (asking->why != NULL && strlen(asking->why) > VERB_WHY_MAX)
@@ -237,21 +264,20 @@ static void read_options(struct cli *cli, enum saga_verb verb, struct asking *as
 
 int command_verb(struct cli *cli)
 {
-    enum saga_verb verb = VERB_CANCEL;
+    const char *name = cli->command->name, *step = NULL;
+    bool retry = strcmp(name, "retry") == 0;
     struct baton_error err = {0};
     struct asking asking;
-    const char *step = NULL;
     int ids = 1, steps = 0, code = EXIT_OK;
 
-    (void)saga_verb_parse(cli->command->name, strlen(cli->command->name), &verb);
-    read_options(cli, verb, &asking);
+    read_options(cli, &asking);
     ids = asking.where == NULL ? 1 : 0;
-    steps = verb == VERB_SKIP || verb == VERB_COMPLETE ? 1 : 0;
-    cli_expect(cli, ids + steps, ids + (verb == VERB_RETRY ? 1 : steps));
-    if (verb == VERB_COMPLETE && asking.value == NULL)
+    steps = value_option(name) != NULL && !retry ? 1 : 0;
+    cli_expect(cli, ids + steps, ids + (retry ? 1 : steps));
+    if (strcmp(name, "complete") == 0 && asking.value == NULL)
         return cli_usage(cli, "--output is missing: what the step would have given; null if nothing");
     step = cli->args_len > ids ? cli->args[ids] : NULL;
-    if (make_message(&asking, verb, step, &err) != BATON_OK)
+    if (make_message(&asking, step, &err) != BATON_OK)
         code = cli_fail(&err);
     else
         code = asking.where != NULL ? by_filter(&asking) : by_id(&asking, cli->args[0]);

@@ -357,6 +357,18 @@ static enum baton_err refuse_control(struct engine *engine, struct item *item, c
     return answer_control(engine, item, ANSWER_REFUSED, saga, engine->effects.refusal, err);
 }
 
+/* One that is not taken is an event all the same: it is counted in the saga. */
+static enum baton_err answer_signal(struct engine *engine, struct item *item, const struct saga *saga, struct baton_error *err)
+{
+    const struct saga_history *last = saga->history_len == 0 ? NULL : &saga->history[saga->history_len - 1];
+    bool full = last != NULL && saga->history_new > 0 && last->kind == HISTORY_SIGNAL_REFUSED;
+
+    if (engine->effects.disposition == APPLIED)
+        return answer_control(engine, item, ANSWER_ACCEPTED, saga, NULL, err);
+    return answer_control(engine, item, ANSWER_REFUSED, saga,
+                          full ? "it keeps as many early signals as it may already" : "no step of it waits for this signal, or can come to that any more", err);
+}
+
 static enum baton_err decide_control(struct engine *engine, struct item *item, struct baton_error *err)
 {
     static const char nobody[] = "no such saga: it never started here, or its retention is over";
@@ -376,6 +388,8 @@ static enum baton_err decide_control(struct engine *engine, struct item *item, s
         return rc;
     if (engine->effects.disposition == IGNORED_REFUSED)
         return refuse_control(engine, item, current(entry), &event, err);
+    if (event.kind == EVENT_SIGNAL)
+        return answer_signal(engine, item, current(entry), err);
     ENGINE_LOG(engine, LOG_LEVEL_INFO, "saga %s: %s by %s%s%s", item->id, saga_verb_name(event.verb), event.who,
                event.why == NULL ? "" : ": ", event.why == NULL ? "" : event.why);
     return answer_control(engine, item, ANSWER_ACCEPTED, current(entry), NULL, err);

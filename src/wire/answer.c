@@ -22,7 +22,7 @@ static void put_value(struct buffer *out, const struct wire_answer *answer, cons
     text_put(out, "{\"id\":");
     text_string(out, answer->saga_id);
     text_put(out, ",\"verb\":");
-    text_string(out, saga_verb_name(control->verb));
+    text_string(out, wire_control_word(control));
     text_put(out, ",\"outcome\":");
     text_string(out, outcome_word(answer->outcome));
     text_put(out, ",\"reason\":");

@@ -11,6 +11,8 @@
 #include "reply_to.h"
 #include <stdlib.h>
 
+#define SIGNAL "signal"
+
 /* Which members may go with which verb. */
 static const struct form {
     bool step, needs_step;
@@ -20,6 +22,8 @@ static const struct form {
     [VERB_SKIP] = {.step = true, .needs_step = true, .value = "output"},
     [VERB_COMPLETE] = {.step = true, .needs_step = true, .value = "output"},
 };
+
+static const struct form signal_form = {.value = "data"};
 
 struct reading {
     struct wire_control *control;
@@ -54,9 +58,13 @@ static enum baton_err read_verb(const struct reading *reading)
 
     if (text == NULL)
         return WRONG(reading, "\"verb\" is missing, or no text");
+    if (strcmp(text, SIGNAL) == 0) {
+        reading->control->signal = text; /* read_arguments puts its name here */
+        return BATON_OK;
+    }
     if (!saga_verb_parse(text, json_string_length(verb), &reading->control->verb))
         return poison(reading->ret_reason, DLQ_UNKNOWN_VERB, reading->err,
-                      "\"%.64s\" is no verb: cancel, terminate, pause, resume, retry, skip, complete or compensate", text);
+                      "\"%.64s\" is no verb: signal, cancel, terminate, pause, resume, retry, skip, complete or compensate", text);
     return BATON_OK;
 }
 
@@ -78,6 +86,8 @@ static enum baton_err read_who_and_why(const struct reading *reading)
 {
     const json_t *who = json_object_get(reading->control->doc, "who"), *why = json_object_get(reading->control->doc, "why");
 
+    if (reading->control->signal != NULL && who == NULL)
+        return BATON_OK; /* a program: its signal says all there is to say */
     if (!is_line(who, VERB_WHO_MAX) || json_string_length(who) == 0)
         return WRONG(reading, "\"who\" must be one line of 1 to %d bytes: whoever asks, by name", VERB_WHO_MAX);
     if (why != NULL && !json_is_null(why) && !is_line(why, VERB_WHY_MAX))
@@ -90,17 +100,21 @@ static enum baton_err read_who_and_why(const struct reading *reading)
 static enum baton_err read_arguments(const struct reading *reading)
 {
     struct wire_control *control = reading->control;
-    const struct form *form = &forms[control->verb];
-    const json_t *step = json_object_get(control->doc, "step");
+    const struct form *form = control->signal != NULL ? &signal_form : &forms[control->verb];
+    const json_t *step = json_object_get(control->doc, "step"), *signal = json_object_get(control->doc, "name");
     const char *name = NULL;
     json_t *value = NULL;
 
     json_object_foreach(control->doc, name, value) {
-        if (strcmp(name, "verb") == 0 || strcmp(name, "who") == 0 || strcmp(name, "why") == 0 ||
+        if (strcmp(name, "verb") == 0 || strcmp(name, "who") == 0 || strcmp(name, control->signal != NULL ? "name" : "why") == 0 ||
             (form->step && strcmp(name, "step") == 0) || (form->value != NULL && strcmp(name, form->value) == 0))
             continue;
-        return WRONG(reading, "%s takes no \"%.64s\"", saga_verb_name(control->verb), name);
+        return WRONG(reading, "%s takes no \"%.64s\"", wire_control_word(control), name);
     }
+    if (control->signal != NULL && (!is_line(signal, DEFINITION_STEP_NAME_MAX) || json_string_length(signal) == 0))
+        return WRONG(reading, "\"name\" must be the name of the signal");
+    if (control->signal != NULL)
+        control->signal = json_string_value(signal);
     if (step != NULL && (!is_line(step, DEFINITION_STEP_NAME_MAX) || json_string_length(step) == 0))
         return WRONG(reading, "\"step\" is not the name of a step");
     if (step == NULL && form->needs_step)
@@ -178,8 +192,15 @@ void wire_control_clear(struct wire_control *control)
     memset(control, 0, sizeof *control);
 }
 
+const char *wire_control_word(const struct wire_control *control)
+{
+    return control->signal != NULL ? SIGNAL : saga_verb_name(control->verb);
+}
+
 struct saga_event wire_control_event(const struct wire_control *control, int64_t at_ms)
 {
+    if (control->signal != NULL)
+        return (struct saga_event){.kind = EVENT_SIGNAL, .at_ms = at_ms, .signal = control->signal, .who = control->who, .body = control->value};
     return (struct saga_event){.kind = EVENT_VERB, .at_ms = at_ms, .verb = control->verb, .who = control->who, .why = control->why,
                                .step_name = control->step, .value = control->value, .verb_id = control->message_id};
 }

@@ -58,6 +58,7 @@ static const struct row {
     {"skip goes on", "{\"verb\":\"skip\",\"step\":\"b\"," BY_ANN "}", "accepted", "completed"},
     {"resume is refused", VERB("resume"), "refused", "running"},
     {"retry is refused", VERB("retry"), "refused", "running"},
+    {"a signal that nobody waits for is refused", "{\"verb\":\"signal\",\"name\":\"go\"}", "refused", "running"},
     {"a step that is not there is refused", "{\"verb\":\"skip\",\"step\":\"zz\"," BY_ANN "}", "refused", "running"},
 };
 

@@ -427,7 +427,9 @@ class Case:
         else:
             self.note_cause(partition, record, step, "park" not in step["event"])  # a parking stands beside the note of its input
             saga.state = self.next_state(where, saga, step)
-            if "verb" in step["event"]:
+            if "signal" in step["event"]:
+                self.verbs[tuple(step["cause"])] = "accepted" if step["as"] == "applied" else "refused", step["seq"]
+            elif "verb" in step["event"]:
                 self.verbs[tuple(step["cause"])] = "accepted", step["seq"]
                 if step["event"]["verb"] in ("skip", "complete"):
                     self.by_hand.add((saga_id, step["event"]["step"]))

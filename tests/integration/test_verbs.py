@@ -24,7 +24,11 @@ trip = {"name": "trip", "version": 1, "timeout": "1h", "defaults": {"timeout": "
 hasty = {"name": "hasty", "version": 1, "defaults": {"timeout": "1s", "retry": ONCE},
          "steps": [step("a", compensation={"command": "UndoA", "retry": ONCE}), step("b")]}
 
-baton = Baton("verbs", partitions=4, threads=2, definitions=[trip, hasty])
+patient = {"name": "patient", "version": 1, "defaults": {"timeout": "60s"}, "steps": [
+    step("a"), {"name": "approve", "wait": {"signal": "approved", "timeout": "never"}},
+    {"name": "b", "service": "b-service", "command": "DoB", "input": {"by": "${steps.approve.output.by}"}}]}
+
+baton = Baton("verbs", partitions=4, threads=2, definitions=[trip, hasty, patient])
 workers = [baton.worker("one")]
 baton.ready(workers[0])
 people = baton.participants()
@@ -154,6 +158,19 @@ def pause():
     equal("commands of a paused saga", [command.id for command in people.seen("o-pause")], ["o-pause/a/x/1"])
     equal("answer", verb(0, "resume", "o-pause")["status"], "running")
     baton.ends("o-pause", "completed")
+
+
+@scenario("a signal ends a wait, and its payload is what later steps see; without a wait it is refused")
+def signal():
+    begin("o-signal", "patient", "a")
+    begin("o-early", "patient", "a")
+    yield
+    assert "no step of it waits" in verb(6, "signal", "o-signal", "rejected")["reason"]
+    equal("answer", verb(0, "signal", "o-signal", "approved", "--data", '{"by":"ann"}')["verb"], "signal")
+    baton.ends("o-signal", "completed")
+    equal("the next step's input", json.loads(people.seen("o-signal", "b")[0].value), {"by": "ann"})
+    baton.send("baton.control", '{"verb":"signal","name":"approved","data":{"by":"a program"}}', "o-early")
+    baton.ends("o-early", "completed")
 
 
 @scenario("what is not there is a dead letter, and exit code 4")

@@ -23,6 +23,13 @@ static const struct row {
     {"or a correlation", "o-1", "ce_id: m-1\nkafka_replyTopic: baton.events\nkafka_correlationId: c-1",
      "{\"verb\":\"compensate\",\"who\":\"ann\"}", "o-1 compensate ann - - - m-1 baton.events c-1"},
 
+    {"a signal", "o-1", NULL, "{\"verb\":\"signal\",\"name\":\"approved\",\"who\":\"ann\",\"data\":7}", "o-1 signal approved ann 7"},
+    {"of a program, without data", "o-1", NULL, "{\"verb\":\"signal\",\"name\":\"approved\"}", "o-1 signal approved - -"},
+    {"a signal without a name", "o-1", NULL, "{\"verb\":\"signal\",\"who\":\"ann\"}", "invalid-control"},
+    {"a signal by an empty name", "o-1", NULL, "{\"verb\":\"signal\",\"name\":\"a\",\"who\":\"\"}", "invalid-control"},
+    {"a signal with a reason", "o-1", NULL, "{\"verb\":\"signal\",\"name\":\"a\",\"why\":\"x\"}", "invalid-control"},
+    {"a verb with a name", "o-1", NULL, "{\"verb\":\"pause\",\"who\":\"ann\",\"name\":\"a\"}", "invalid-control"},
+
     {"no saga", NULL, NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "missing-id"},
     {"no saga's id", "o 1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "invalid-id"},
     {"no JSON", "o-1", NULL, "{", "invalid-json"},
@@ -54,8 +61,16 @@ static void say_control(struct buffer *said, const char *id, const struct wire_c
 {
     struct saga_event event = wire_control_event(control, 7);
 
-    assert_int_equal(event.kind, EVENT_VERB);
     assert_int_equal(event.at_ms, 7);
+    if (event.kind == EVENT_SIGNAL) {
+        say(said, "%s %s %s %s ", id, wire_control_word(control), event.signal, or_none(event.who));
+        if (event.body == NULL)
+            say(said, "-");
+        else
+            json_write(said, event.body);
+        return;
+    }
+    assert_int_equal(event.kind, EVENT_VERB);
     say(said, "%s %s %s %s %s ", id, saga_verb_name(event.verb), event.who, or_none(event.why), or_none(event.step_name));
     if (event.value == NULL)
         say(said, "-");
