@@ -6,6 +6,7 @@
 
 #include <baton/error.h>
 #include <baton/expr.h>
+#include <baton/schema.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,6 +78,7 @@ struct definition_step {
     struct template *output; /* NULL = the reply's body; `body` and `headers` in scope */
     struct expr *when;       /* NULL = always */
     struct reply_mapping *reply;                  /* NULL = none */
+    struct schema *reply_schema;                  /* of a success's body; NULL = any */
     struct definition_compensation *compensation; /* NULL = nothing to undo */
     struct retry_policy retry;
     int64_t timeout_ms; /* of one attempt; of the sleep or wait */
@@ -89,6 +91,7 @@ struct definition {
     char *description; /* or NULL */
     char hash[65];     /* SHA-256 of the canonical text in hex, set by the caller of definition_parse */
     int64_t timeout_ms; /* of the saga; 0 = none */
+    struct schema *input_schema; /* NULL = any object */
     struct definition_step *steps;
     size_t steps_len;
     int pivot; /* index of the pivot step, -1 = none */

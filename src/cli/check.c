@@ -4,7 +4,7 @@
  * Owns:     how findings are shown: file:line:column, the line, a caret.
  * Tests:    tests/cli/test_commands.py
  */
-#include "cli.h"
+#include "inline.h"
 #include <baton/json.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #define STANDARD_INPUT "<stdin>"
 
 struct checked {
+    const char *path; /* borrowed */
     const char *name; /* for people; borrowed */
     char *text;
     size_t len;
@@ -24,6 +25,7 @@ struct checked {
     bool error_placed;        /* at line, column */
     int line, column;
     struct findings findings;
+    struct inlines inlines; /* schema files that are part of the document now */
 };
 
 /* "line L column C: what" of json_parse, taken apart. */
@@ -40,8 +42,10 @@ static void check_definition(void *context, const json_t *document, struct findi
     struct checked *checked = context;
     struct expr_vm *vm = expr_vm_new();
     struct definition *definition = NULL;
-    enum baton_err rc = vm == NULL ? BATON_E_NOMEM : definition_parse(document, vm, findings, &definition);
+    bool fine = inline_schemas(checked->document, checked->path, &checked->inlines);
+    enum baton_err rc = vm == NULL || !fine ? BATON_E_NOMEM : definition_parse(document, vm, findings, &definition);
 
+    inlines_tell(&checked->inlines, findings);
     if (rc == BATON_E_NOMEM)
         (void)baton_fail(&checked->error, rc, "out of memory");
     definition_free(definition);
@@ -54,6 +58,7 @@ static void read_file(struct checked *checked, const char *path, size_t bytes_ma
     struct baton_error why = {0};
     enum baton_err rc = file_read(path, bytes_max, &checked->text, &checked->len, &checked->error);
 
+    checked->path = path;
     checked->name = strcmp(path, "-") == 0 ? STANDARD_INPUT : path;
     if (rc != BATON_OK)
         return;
@@ -88,6 +93,7 @@ void checked_free(struct checked *checked)
     if (checked == NULL)
         return;
     json_decref(checked->document);
+    inlines_free(&checked->inlines);
     free(checked->text);
     free(checked);
 }
@@ -127,11 +133,25 @@ static void show_line(const char *text, int line, int column)
     (void)fputs("^\n", stderr);
 }
 
-static void place_of(const struct checked *checked, const struct finding *finding, int *ret_line, int *ret_column)
+struct place {
+    const char *file, *text;
+    int line, column;
+};
+
+static struct place place_of(const struct checked *checked, const struct finding *finding)
 {
-    json_locate(checked->text, checked->len, finding->pointer, finding->of_key, ret_line, ret_column);
+    const char *inside = finding->pointer;
+    const struct inlined *inlined = inlined_at(&checked->inlines, finding->pointer, &inside);
+    struct place place = {checked->name, checked->text, 1, 1};
+
+    if (inlined != NULL) {
+        place.file = inlined->path;
+        place.text = inlined->text;
+    }
+    json_locate(place.text, inlined != NULL ? inlined->len : checked->len, inside, finding->of_key, &place.line, &place.column);
     if (finding->column_in_string > 0)
-        *ret_column += finding->column_in_string; /* the opening quote comes first */
+        place.column += finding->column_in_string; /* the opening quote comes first */
+    return place;
 }
 
 static const char *level_name(const struct finding *finding)
@@ -149,11 +169,10 @@ void checked_show(const struct checked *checked)
     }
     for (size_t i = 0; i < checked->findings.len; i++) {
         const struct finding *finding = &checked->findings.items[i];
-        int line = 1, column = 1;
+        const struct place place = place_of(checked, finding);
 
-        place_of(checked, finding, &line, &column);
-        (void)fprintf(stderr, "%s:%d:%d: %s: %s\n", checked->name, line, column, level_name(finding), finding->text);
-        show_line(checked->text, line, column);
+        (void)fprintf(stderr, "%s:%d:%d: %s: %s\n", place.file, place.line, place.column, level_name(finding), finding->text);
+        show_line(place.text, place.line, place.column);
     }
     if (checked->findings.errors > checked->findings.len)
         (void)fprintf(stderr, "%s: and %zu more errors\n", checked->name, checked->findings.errors - checked->findings.len);
@@ -175,11 +194,13 @@ json_t *checked_json(const struct checked *checked)
                                                      checked->error.text));
     for (size_t i = 0; i < checked->findings.len; i++) {
         const struct finding *finding = &checked->findings.items[i];
-        int line = 1, column = 1;
+        const struct place place = place_of(checked, finding);
+        json_t *told = json_pack("{s:s, s:i, s:i, s:s, s:s}", "level", level_name(finding), "line", place.line, "column", place.column,
+                                 "pointer", finding->pointer, "text", finding->text);
 
-        place_of(checked, finding, &line, &column);
-        (void)json_array_append_new(found, json_pack("{s:s, s:i, s:i, s:s, s:s}", "level", level_name(finding), "line", line, "column",
-                                                     column, "pointer", finding->pointer, "text", finding->text));
+        if (place.file != checked->name)
+            (void)json_object_set_new(told, "file", json_string(place.file));
+        (void)json_array_append_new(found, told);
     }
     (void)json_object_set_new(row, "findings", found);
     return row;

@@ -93,7 +93,7 @@ enum baton_err setup_partitions(struct cli *cli, int32_t *ret_partitions, struct
 
 /* check.c */
 struct checked; /* a definition's file, and what was found in it */
-/** Read, parse and check a file ("-" = standard input). NULL only if memory ran out. */
+/** Read, parse and check a file ("-" = standard input); schema files that it names become part of the document. NULL only if memory ran out. */
 struct checked *checked_file(const char *path);
 /* Says into findings what is wrong with a document of another kind. */
 typedef void (*checked_by)(void *context, const json_t *document, struct findings *findings);

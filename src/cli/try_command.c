@@ -125,7 +125,7 @@ int command_try(struct cli *cli)
 {
     struct trial trial = {.status = SAGA_RUNNING};
     struct try_run run = {0};
-    struct baton_error err = {0};
+    struct baton_error err = {0}, why = {0};
     int code = read_options(cli, &trial);
     enum baton_err rc = BATON_OK;
 
@@ -134,6 +134,8 @@ int command_try(struct cli *cli)
     rc = input_read(trial.input, NULL, NULL, &run.input, &err);
     if (rc == BATON_OK)
         rc = read_definition(&trial, cli->args[0], &err);
+    if (rc == BATON_OK && trial.definition->input_schema != NULL && schema_check(trial.definition->input_schema, run.input, &why) != BATON_OK)
+        rc = baton_fail(&err, why.code, "--input is not as the definition's schema demands: %s", why.text);
     if (rc == BATON_OK)
         rc = read_replies(&trial, &err);
     if (rc == BATON_OK) {

@@ -207,28 +207,30 @@ static char *command_of(struct checking *checking, const json_t *doc)
     return read_copy(checking, text);
 }
 
-static struct reply_mapping *reply_of(struct checking *checking, const json_t *parent)
+/* A schema alone maps nothing: the body tells the outcome as it does without a `reply`. */
+static void reply_of(struct checking *checking, const json_t *parent, struct definition_step *step)
 {
-    static const char *const names[] = {"success", "retry", "code", "output", NULL};
+    static const char *const names[] = {"success", "retry", "code", "output", "schema", NULL};
     const json_t *doc = json_object_get(parent, "reply");
+    bool maps = json_object_size(doc) > (json_object_get(doc, "schema") != NULL ? 1 : 0);
     struct reply_mapping *mapping = NULL;
     size_t len = 0;
 
     if (doc == NULL)
-        return NULL;
-    mapping = calloc(1, sizeof *mapping);
-    checking->no_memory = checking->no_memory || mapping == NULL;
+        return;
     len = read_enter(checking, "reply");
-    if (json_object_get(doc, "schema") != NULL)
-        finding_at(checking, FINDING_ERROR, "schema", true, 0, "payload schemas are not supported by this version");
-    else if (read_members(checking, doc, names) && mapping != NULL) {
+    if (read_members(checking, doc, names)) {
+        step->reply_schema = read_payload_schema(checking, doc);
+        mapping = step->reply = maps ? calloc(1, sizeof *mapping) : NULL;
+        checking->no_memory = checking->no_memory || (maps && mapping == NULL);
+    }
+    if (mapping != NULL) {
         mapping->success = read_expr(checking, doc, "success");
         mapping->retry = read_expr(checking, doc, "retry");
         mapping->code = read_expr(checking, doc, "code");
         mapping->output = read_expr(checking, doc, "output");
     }
     read_leave(checking, len);
-    return mapping;
 }
 
 static struct definition_compensation *compensation_of(struct checking *checking, const json_t *parent, const char *step_service,
@@ -273,7 +275,7 @@ static void command_step_of(struct checking *checking, const json_t *doc, const 
     read_duration(checking, doc, "timeout", &step->timeout_ms);
     retry_of(checking, doc, &step->retry);
     step->compensation = compensation_of(checking, doc, step->service, defaults);
-    step->reply = reply_of(checking, doc);
+    reply_of(checking, doc, step);
     pivot = json_object_get(doc, "pivot");
     if (pivot != NULL && !json_is_boolean(pivot))
         WRONG(checking, "pivot", "true or false expected");
@@ -546,6 +548,23 @@ static void steps_of(struct checking *checking, const json_t *doc, const struct 
     list_of(&growing, doc, "steps", (struct branch){.parent = -1});
 }
 
+static void input_of(struct checking *checking, const json_t *parent, struct definition *definition)
+{
+    static const char *const names[] = {"schema", NULL};
+    const json_t *doc = json_object_get(parent, "input");
+    size_t len = 0;
+
+    if (doc == NULL)
+        return;
+    len = read_enter(checking, "input");
+    if (read_members(checking, doc, names)) {
+        if (json_object_get(doc, "schema") == NULL)
+            finding_add(checking, FINDING_ERROR, "\"schema\" is missing");
+        definition->input_schema = read_payload_schema(checking, doc);
+    }
+    read_leave(checking, len);
+}
+
 static void head_of(struct checking *checking, const json_t *doc, struct definition *definition)
 {
     const char *name = read_text(checking, doc, "name", true), *description = read_text(checking, doc, "description", false);
@@ -567,8 +586,7 @@ static void head_of(struct checking *checking, const json_t *doc, struct definit
     else
         definition->version = json_integer_value(version);
     read_duration(checking, doc, "timeout", &definition->timeout_ms);
-    if (json_object_get(doc, "input") != NULL)
-        finding_at(checking, FINDING_ERROR, "input", true, 0, "payload schemas are not supported by this version");
+    input_of(checking, doc, definition);
 }
 
 enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct findings *findings, struct definition **ret_definition)
@@ -622,6 +640,7 @@ static void free_step(struct expr_vm *vm, struct definition_step *step)
     free(step->signal);
     free(step->goto_name);
     free_retry(&step->retry);
+    schema_free(step->reply_schema);
     if (step->reply != NULL) {
         expr_free(vm, step->reply->success);
         expr_free(vm, step->reply->retry);
@@ -645,6 +664,7 @@ void definition_free(struct definition *definition)
     for (size_t i = 0; i < definition->steps_len; i++)
         free_step(definition->vm, &definition->steps[i]);
     template_free(definition->vm, definition->output);
+    schema_free(definition->input_schema);
     free(definition->steps);
     free(definition->name);
     free(definition->description);

@@ -37,6 +37,9 @@ void read_number(struct checking *checking, const json_t *doc, const char *key, 
 struct expr *read_expr(struct checking *checking, const json_t *doc, const char *key);
 struct template *read_template(struct checking *checking, const json_t *doc, const char *key);
 
+/** The member `schema`, a JSON Schema; NULL when missing or wrong (said). */
+struct schema *read_payload_schema(struct checking *checking, const json_t *doc);
+
 /** strdup that notes the failure. */
 char *read_copy(struct checking *checking, const char *text);
 

@@ -230,3 +230,34 @@ struct template *read_template(struct checking *checking, const json_t *doc, con
     read_leave(checking, len);
     return NULL;
 }
+
+static void schema_says(void *context, bool warning, const char *pointer, bool of_key, const char *text)
+{
+    struct checking *checking = context;
+    size_t len = checking->pointer.len;
+
+    buffer_text(&checking->pointer, pointer);
+    finding_at(checking, warning ? FINDING_WARNING : FINDING_ERROR, NULL, of_key, 0, "%s", text);
+    checking->pointer.len = len;
+}
+
+struct schema *read_payload_schema(struct checking *checking, const json_t *doc)
+{
+    json_t *value = json_object_get(doc, "schema");
+    struct schema *schema = NULL;
+    size_t len = 0;
+
+    if (value == NULL)
+        return NULL;
+    if (!json_is_object(value)) {
+        WRONG(checking, "schema", json_is_string(value) ? "the schema itself expected: the file of a definition may name a file, but what is published "
+                                                          "holds everything (baton deploy puts it in)"
+                                                        : "a JSON Schema, or in a file the name of one, expected");
+        return NULL;
+    }
+    len = read_enter(checking, "schema");
+    if (schema_compile(value, schema_says, checking, &schema) == BATON_E_NOMEM)
+        checking->no_memory = true;
+    read_leave(checking, len);
+    return schema;
+}

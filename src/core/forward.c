@@ -303,7 +303,7 @@ static void done(struct apply *apply, struct saga_step *step, struct reply_meani
         if (forward_past_pivot(apply))
             apply_park(apply, SAGA_RUNNING, "step %s: %s", apply_step_name(apply, step), error_message(step->error));
         else
-            compensate_begin(apply, step->index, "EXPRESSION", error_message(step->error));
+            compensate_begin(apply, step->index, error_code(step->error), error_message(step->error));
         return;
     }
     forward_from(apply, forward_follow(apply, step->index));

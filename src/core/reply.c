@@ -131,6 +131,20 @@ static bool reshape(const struct definition *definition, const struct definition
     return true;
 }
 
+/* A success whose body the step's schema does not allow: as above, it cannot be used. */
+static bool check_body(const struct definition_step *step, json_t *body, struct reply_meaning *meaning)
+{
+    struct baton_error err = {0};
+    enum baton_err rc = step->reply_schema == NULL ? BATON_OK : schema_check(step->reply_schema, body, &err);
+
+    if (rc == BATON_E_INVALID) {
+        meaning->output_failed = true;
+        meaning->error = reply_error("SCHEMA", err.text);
+        rc = meaning->error != NULL ? BATON_OK : BATON_E_NOMEM;
+    }
+    return rc == BATON_OK;
+}
+
 bool reply_classify(const struct definition *definition, const struct saga_event *event, struct expr_scope *scope,
                     struct reply_meaning *ret_meaning)
 {
@@ -152,6 +166,8 @@ bool reply_classify(const struct definition *definition, const struct saga_event
     else if (meaning.outcome == REPLY_UNSAID)
         fine = body_says(body, &meaning);
     if (fine && meaning.outcome == REPLY_SUCCESS && event->action == ACTION_EXECUTE)
+        fine = check_body(step, body, &meaning);
+    if (fine && meaning.outcome == REPLY_SUCCESS && event->action == ACTION_EXECUTE && !meaning.output_failed)
         fine = reshape(definition, step, scope, &meaning);
     if (!fine) {
         reply_meaning_clear(&meaning);

@@ -10,12 +10,12 @@ struct reply_meaning {
     enum reply_header_outcome outcome; /* never REPLY_UNSAID */
     json_t *output; /* owned; of a success; may be JSON null */
     json_t *error;  /* owned; {"code","message","details"?}; of a failure or retry */
-    bool output_failed; /* the step's output template failed: it succeeded out there, the saga cannot use it; error is set too */
+    bool output_failed; /* against the step's schema, or its output template failed: it succeeded out there, the saga cannot use it; error is set too */
 };
 
 /**
  * The first rule that fits: header saga-outcome; problem+json or kafka_nest-err; the step's reply mapping; a body member
- * `error`; else success with output = body (docs/protocol.md, "Outcome of a reply").
+ * `error`; else success with output = body (docs/protocol.md, "Outcome of a reply"). A success is then held against the step's schema.
  *
  * @scope  Borrowed: what expressions see; its body and headers are set here.
  * False if memory ran out.

@@ -248,6 +248,13 @@ static enum baton_err decide_start(struct engine *engine, struct item *item, str
     }
     if (rc != BATON_OK)
         return dead_letter(engine, item, DLQ_UNKNOWN_DEFINITION, why.text, err);
+    rc = definition->input_schema == NULL ? BATON_OK : schema_check(definition->input_schema, start->input, &why);
+    if (rc == BATON_E_NOMEM) {
+        *err = why;
+        return rc;
+    }
+    if (rc != BATON_OK)
+        return dead_letter(engine, item, DLQ_SCHEMA, why.text, err);
     if (entry->removed)
         return baton_fail(err, BATON_E_RETRY, "saga %s was removed a moment ago, the view does not show it yet", entry->id);
     if (!entry->touched)

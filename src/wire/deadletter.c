@@ -33,6 +33,7 @@ static const char *const reasons[DLQ_REASON_COUNT] = {
     [DLQ_REPLY_TOPIC_NOT_ALLOWED] = "reply-topic-not-allowed",
     [DLQ_UNDELIVERABLE] = "undeliverable",
     [DLQ_KILLS_WORKER] = "kills-worker",
+    [DLQ_SCHEMA] = "schema",
 };
 
 const char *dlq_reason_name(enum dlq_reason reason)

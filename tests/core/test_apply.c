@@ -39,6 +39,16 @@ static const char blocked[] =
     "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"UndoA\",\"input\":\"${input.no + 1}\"}},"
     "{\"name\":\"b\",\"service\":\"s\",\"command\":\"B\",\"compensation\":{\"command\":\"UndoB\"}}]}";
 
+/* No answer of these tests is as the schemas demand. */
+static const char typed[] =
+    "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"w\",\"service\":\"s\",\"command\":\"W\",\"when\":\"${input.w}\"},"
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"when\":\"${not input.w}\",\"compensation\":{\"command\":\"UndoA\"},\"reply\":{\"schema\":{\"type\":\"array\"}}},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"B\"}]}";
+
+static const char typed_pivot[] =
+    "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"p\",\"service\":\"s\",\"command\":\"P\",\"pivot\":true,\"reply\":{\"schema\":{\"type\":\"array\"}}},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"B\"}]}";
+
 /* As often as need be. */
 static const char endless[] =
     "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"timeout\":\"1s\","
@@ -211,6 +221,10 @@ static const struct row {
     {"a condition that fails, fails its step", "start, ok a", "a#1, result; compensated", endless},
     {"an output that fails past the pivot parks", "start, ok a, ok p, ok y", "a#1, p#1, y#1, parked; parked", pivotal},
     {"a compensation's input that fails parks", "start, ok a, ok n, no o", "a#1, n#1, o#1, parked; parked", odd},
+
+    {"a success that its schema forbids has happened: it is compensated too", "start, ok a, undone a", "a#1, ~a#1, result; compensated", typed},
+    {"a refusal is not held against the schema: nothing happened", "start, no a", "a#1, result; compensated", typed},
+    {"a pivot's success that its schema forbids parks: there is no way back", "start, ok p", "p#1, parked; parked", typed_pivot},
 
     /* groups */
     {"a group is entered at its first step", "start, ok a", "a#1, b#1; running", tree},

@@ -38,7 +38,15 @@ static const struct row {
     {"an unknown member, with the nearest name", "", "{\"timeuot\":\"1s\"}", "/timeuot(key) unknown member \"timeuot\"; did you mean \"timeout\"?"},
     {"an unknown member without a near one", "", "{\"banana\":1}", "/banana(key) unknown member \"banana\""},
     {"a member of a later version is refused by name", "", "{\"lock\":{}}", "/lock(key) \"lock\" is not supported by this version"},
-    {"an input schema is refused by name", "", "{\"input\":{}}", "/input(key) payload schemas are not supported by this version"},
+    {"an input schema", "", "{\"input\":{\"schema\":{\"type\":\"object\"}}}", "fine"},
+    {"an input without its schema", "", "{\"input\":{}}", "/input \"schema\" is missing"},
+    {"an input with an unknown member", "", "{\"input\":{\"shcema\":{}}}", "/input/shcema(key) unknown member \"shcema\"; did you mean \"schema\"?; /input \"schema\" is missing"},
+    {"a schema that is the name of a file", "", "{\"input\":{\"schema\":\"order.schema.json\"}}",
+     "/input/schema the schema itself expected: the file of a definition may name a file, but what is published holds everything (baton deploy puts it in)"},
+    {"a schema that is neither", "", "{\"input\":{\"schema\":true}}", "/input/schema a JSON Schema, or in a file the name of one, expected"},
+    {"a broken schema is told where it is broken", "", "{\"input\":{\"schema\":{\"properties\":{\"a\":{\"type\":\"txt\",\"minimun\":1}}}}}",
+     "~/input/schema/properties/a/minimun(key) unknown keyword \"minimun\" says nothing; did you mean \"minimum\"?; "
+     "/input/schema/properties/a/type null, boolean, object, array, string, number or integer expected"},
     {"defaults that are no object", "", "{\"defaults\":1}", "/defaults an object expected"},
     {"an unknown default", "", "{\"defaults\":{\"retires\":1}}", "/defaults/retires(key) unknown member \"retires\"; did you mean \"retry\"?"},
     {"a saga output that does not compile", "", "{\"output\":{\"r\":\"x ${1 +}\"}}", "/output/r:8 unexpected symbol near ')'"},
@@ -91,7 +99,8 @@ static const struct row {
     {"a reply mapping that does not compile", "0", "{\"reply\":{\"success\":\"${body.ok ==}\"}}", "/steps/0/reply/success:13 unexpected symbol near ')'"},
     {"an unknown member of a reply mapping", "0", "{\"reply\":{\"sucess\":\"${true}\"}}",
      "/steps/0/reply/sucess(key) unknown member \"sucess\"; did you mean \"success\"?"},
-    {"a reply schema is refused by name", "0", "{\"reply\":{\"schema\":\"x\"}}", "/steps/0/reply/schema(key) payload schemas are not supported by this version"},
+    {"a reply schema", "0", "{\"reply\":{\"schema\":{\"required\":[\"id\"]}}}", "fine"},
+    {"a reply schema that is broken", "0", "{\"reply\":{\"schema\":{\"required\":\"id\"}}}", "/steps/0/reply/schema/required a list of names expected"},
 
     /* the checker */
     {"an undefined step, with the nearest name", "1", "{\"input\":\"${steps.aa.output}\"}", "/steps/1/input:3 no step is called \"aa\"; did you mean \"a\"?"},

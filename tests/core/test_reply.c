@@ -6,7 +6,7 @@
 #include "reply.h"
 #include "rows.h"
 
-enum { PLAIN, MAPPED, SHAPED, BROKEN }; /* steps of the definition */
+enum { PLAIN, MAPPED, SHAPED, BROKEN, TYPED }; /* steps of the definition */
 
 static const char document[] =
     "{\"name\":\"d\",\"version\":1,\"steps\":["
@@ -14,7 +14,9 @@ static const char document[] =
     "{\"name\":\"mapped\",\"service\":\"s\",\"command\":\"C\",\"reply\":{\"success\":\"${body.status == 'OK'}\",\"retry\":\"${headers.later}\","
     "\"code\":\"${body.reason}\",\"output\":\"${body.data}\"}},"
     "{\"name\":\"shaped\",\"service\":\"s\",\"command\":\"C\",\"output\":{\"n\":\"${body.n + 1}\"}},"
-    "{\"name\":\"broken\",\"service\":\"s\",\"command\":\"C\",\"reply\":{\"success\":\"${body.no + 1}\"}}]}";
+    "{\"name\":\"broken\",\"service\":\"s\",\"command\":\"C\",\"reply\":{\"success\":\"${body.no + 1}\"}},"
+    "{\"name\":\"typed\",\"service\":\"s\",\"command\":\"C\",\"output\":{\"n\":\"${body.n + 1}\"},"
+    "\"reply\":{\"schema\":{\"type\":\"object\",\"required\":[\"n\"],\"properties\":{\"n\":{\"type\":\"integer\"}}}}}]}";
 
 static const struct row {
     const char *name;
@@ -66,6 +68,15 @@ static const struct row {
     {"the step's output shapes it", SHAPED, REPLY_UNSAID, false, "{\"n\":1}", "success {\"n\":2}"},
     {"a failure is not shaped", SHAPED, REPLY_FAILURE, false, "{\"n\":1}", "failure {\"code\":\"REFUSED\",\"message\":\"\"}"},
     {"a shape that fails leaves what came, and says so", SHAPED, REPLY_UNSAID, false, "{}", "success {} but EXPRESSION"},
+
+    /* the step's schema */
+    {"a body as the schema demands", TYPED, REPLY_UNSAID, false, "{\"n\":1}", "success {\"n\":2}"},
+    {"another body leaves what came, unshaped, and says what is wrong", TYPED, REPLY_SUCCESS, false, "{\"n\":\"1\"}",
+     "success {\"n\":\"1\"} but {\"code\":\"SCHEMA\",\"message\":\"/n: a whole number expected, not a text\"}"},
+    {"no body counts as null", TYPED, REPLY_UNSAID, false, NULL,
+     "success null but {\"code\":\"SCHEMA\",\"message\":\"(root): an object expected, not null\"}"},
+    {"a schema alone is no mapping: the body tells the outcome", TYPED, REPLY_UNSAID, false, "{\"error\":{\"code\":\"X\"}}", "failure {\"code\":\"X\",\"message\":\"\"}"},
+    {"a failure is not held against the schema", TYPED, REPLY_FAILURE, false, "{\"code\":\"X\"}", "failure {\"code\":\"X\",\"message\":\"\"}"},
 };
 
 static struct expr_vm *vm;
@@ -84,7 +95,7 @@ static void say_meaning(struct buffer *said, const struct reply_meaning *meaning
     if (code != NULL && strcmp(code, "EXPRESSION") == 0) { /* its message is Lua's */
         say(said, "%s EXPRESSION", meaning->output_failed ? " but" : "");
     } else if (meaning->error != NULL) {
-        buffer_char(said, ' ');
+        say(said, "%s ", meaning->output_failed ? " but" : "");
         json_write(said, meaning->error);
     }
 }

@@ -12,7 +12,7 @@
 /* a and b can be undone; c is the last. A large `pad` makes b's command large. */
 static const char order_definition[] =
     "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"60s\",\"retry\":{\"attempts\":2,\"interval\":\"30s\","
-    "\"jitter\":0}},\"steps\":["
+    "\"jitter\":0}},\"input\":{\"schema\":{\"properties\":{\"pad\":{\"type\":\"string\"}}}},\"steps\":["
     "{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"UndoA\",\"retry\":{\"attempts\":2}}},"
     "{\"name\":\"b\",\"service\":\"s\",\"command\":\"B\",\"input\":{\"pad\":\"${input.pad}\"},\"compensation\":{\"command\":\"UndoB\"}},"
     "{\"name\":\"c\",\"service\":\"s\",\"command\":\"C\"}],\"output\":{\"c\":\"${steps.c.output}\"}}";

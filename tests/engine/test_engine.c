@@ -89,6 +89,7 @@ static const struct letter_row {
     {"a start that is no object", ORDERS, "x-1", NULL, "[]", "not-an-object"},
     {"a start without id", ORDERS, NULL, NULL, "{}", "missing-id"},
     {"a start of an unknown type", ORDERS, "x-1", "saga-type: nothing", "{}", "unknown-definition"},
+    {"a start that its definition's schema forbids", ORDERS, "x-1", NULL, "{\"pad\":7}", "schema"},
     {"a start with another input", ORDERS, "o-1", NULL, "{\"other\":1}", "conflicting-start"},
     {"a reply without correlation", REPLIES, "o-1", NULL, "{}", "missing-correlation"},
     {"a reply to no saga", REPLIES, "x-1", "kafka_correlationId: x-1/a/x/1", "{}", "orphan-reply"},

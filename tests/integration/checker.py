@@ -24,7 +24,7 @@ ENDED = ("completed", "compensated", "cancelled", "terminated")
 REASONS = {"invalid-json", "too-large", "too-deep", "too-many-headers", "missing-id", "invalid-id", "missing-type", "unknown-definition",
            "conflicting-start", "not-an-object", "missing-correlation", "invalid-correlation", "orphan-reply", "wrong-step", "wrong-service",
            "invalid-cloudevent", "invalid-outcome", "bad-signature", "wrong-partition", "unknown-verb", "invalid-control", "unknown-saga", "reply-topic-not-allowed",
-           "undeliverable", "kills-worker"}
+           "undeliverable", "kills-worker", "schema"}
 
 Record = collections.namedtuple("Record", "topic partition offset key value headers")
 

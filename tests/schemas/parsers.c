@@ -21,6 +21,7 @@ static const char *const definition_beyond[] = {
     "steps expected in all",   /* of all lists together */
     "at most 3650d",           /* the value of a duration; its form is in the schema */
     "without its \"}\"",       /* templates that do not close */
+    "the schema itself expected", /* a file may name one, what is published may not */
     NULL,
 };
 
@@ -43,12 +44,20 @@ static bool says(const char *text, const char *const *phrases)
     return false;
 }
 
+/* Inside of a payload schema another standard rules. What is no object at all is said of its place, and is shape. */
+static bool in_payload_schema(const struct finding *finding)
+{
+    const char *at = strstr(finding->pointer, "/schema");
+
+    return at != NULL && (at[7] == '/' || at[7] == '\0') && strstr(finding->text, "a JSON Schema, or") == NULL;
+}
+
 /* An expression or a reference stands inside a string: a place in it is given. */
 static bool beyond_shape(const struct finding *finding)
 {
     if (strstr(finding->text, "an expression \"${...}\" expected") != NULL)
         return false;
-    return finding->column_in_string > 0 || says(finding->text, definition_beyond);
+    return finding->column_in_string > 0 || in_payload_schema(finding) || says(finding->text, definition_beyond);
 }
 
 enum verdict parser_definition(const char *text, char *why, size_t why_size)
