@@ -19,10 +19,11 @@ UNDO = {"command": "UndoA", "retry": {"attempts": 2, "interval": "50ms"}}
 PATIENT = {"timeout": "60s", "retry": RETRY}
 trip = {"name": "trip", "version": 1, "defaults": PATIENT, "steps": [step("a"), step("b")]}
 hasty = {"name": "hasty", "version": 1, "defaults": {"timeout": "300ms", "retry": {"attempts": 2, "interval": "50ms"},
-                                                    "compensation": {"timeout": "60s"}}, "steps": [step("a"), step("b")]}
+                                                    "compensation": {"timeout": "60s"}},
+         "steps": [step("a", timeout="60s"), step("b")]}
 stubborn = {"name": "stubborn", "version": 1, "defaults": {"timeout": "300ms", "retry": {"attempts": "unlimited", "interval": "50ms"}},
             "timeout": "10m", "steps": [step("a")]}
-limited = {"name": "limited", "version": 1, "timeout": "1s", "defaults": PATIENT, "steps": [step("a"), step("b")]}
+limited = {"name": "limited", "version": 1, "timeout": "3s", "defaults": PATIENT, "steps": [step("a"), step("b")]}
 pivotal = {"name": "pivotal", "version": 1, "defaults": PATIENT,
            "steps": [step("a", compensation=UNDO), step("b", pivot=True), step("c", retry={"attempts": 3, "interval": "50ms"})]}
 long = {"name": "long", "version": 1, "defaults": PATIENT,
