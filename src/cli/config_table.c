@@ -34,7 +34,7 @@ const struct setting config_settings[] = {
     {"engine.batch.maxWait", SETTING_DURATION, "0ms", 0, 1000},
     {"engine.viewLag", SETTING_DURATION, "100ms", 0, 10000},
     {"engine.retention", SETTING_DURATION, "7d", 1000, INT64_C(3650) * 86400000},
-    {"engine.cacheBytes", SETTING_WHOLE, "25165824", 1024 * 1024, INT64_C(1) << 40},
+    {"engine.cacheBytes", SETTING_WHOLE, "50331648", 1024 * 1024, INT64_C(1) << 40},
     {"engine.maxMessageBytes", SETTING_WHOLE, "1000000", 1000, 100000000},
     {"engine.definitionWait", SETTING_DURATION, "10s", 0, 600000},
     {"security.replyKeyFile", SETTING_TEXT, NULL, 0, 0},

@@ -1,5 +1,5 @@
 /*
- * cache.c -- sagas in memory, bounded by bytes, least recently used out first.
+ * cache.c -- sagas in memory, bounded by bytes and by how long nothing came for them, least recently used out first.
  *
  * Owns:     the entries.
  * Rule:     an entry leaves only when the view shows its last change (model: evict_only_shown), and never in mid-batch.
@@ -43,6 +43,7 @@ struct entry *cache_insert(struct engine *engine, struct part *part, const char 
     (void)strcpy(entry->id, id);
     entry->part = part;
     entry->saga = saga;
+    entry->used_ms = engine->now_ms;
     HASH_ADD_STR(engine->entries, id, entry);
     DL_APPEND(engine->lru, entry);
     if (saga != NULL)
@@ -55,6 +56,7 @@ struct entry *cache_insert(struct engine *engine, struct part *part, const char 
 
 void cache_touch(struct engine *engine, struct entry *entry)
 {
+    entry->used_ms = engine->now_ms;
     if (engine->lru->prev == entry)
         return;
     DL_DELETE(engine->lru, entry);
@@ -77,8 +79,9 @@ void cache_remove(struct engine *engine, struct entry *entry)
 void cache_shrink(struct engine *engine)
 {
     struct entry *entry = engine->lru;
+    int64_t cold_ms = engine_now(engine) - CACHE_IDLE_MAX_MS;
 
-    while (entry != NULL && engine->cache_bytes > cache_bytes_max(engine)) {
+    while (entry != NULL && (engine->cache_bytes > cache_bytes_max(engine) || entry->used_ms <= cold_ms)) {
         struct entry *next = entry->next;
 
         if (!entry->unshown && !entry->touched)

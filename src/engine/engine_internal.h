@@ -29,6 +29,7 @@
 #define UNSHOWN_BYTES_MIN (1024 * 1024) /* but a cache smaller than this does not count for that */
 #define VIEW_LAG_BUSY 10          /* viewLag is so many times longer while inputs queue up: each saga is then written less often */
 #define RECORD_STEPS_BYTES_MAX 700000 /* steps' text of one journal record part */
+#define CACHE_IDLE_MAX_MS 10000   /* a saga that waits longer is not kept in memory: one load, shared by its batch, brings it back */
 #define ACQUIRE_RETRY_MS 50
 #define ACQUIRE_PATIENCE_MS 15000 /* how long a position that makes no sense is asked for again before the partition stops */
 #define STOPPED_RETRY_MS 10000    /* a stopped partition looks again */
@@ -60,6 +61,7 @@ struct entry {
     size_t state_len;  /* of the state's text, at most: the last exact length and every patch since */
     size_t work_state_len;
     size_t bytes;      /* counted against the cache */
+    int64_t used_ms;   /* by the last batch that wanted it */
     struct entry *prev, *next; /* utlist */
     struct entry *next_touched, *next_unshown;
     UT_hash_handle hh;
@@ -291,7 +293,7 @@ void cache_remove(struct engine *engine, struct entry *entry);
 /** Recount it; state_len = length of its state's text. */
 void cache_account(struct engine *engine, struct entry *entry, size_t state_len);
 size_t cache_bytes_max(const struct engine *engine); /* this thread's share */
-void cache_shrink(struct engine *engine); /* to the bound; never what is unshown or touched */
+void cache_shrink(struct engine *engine); /* to the bounds; never what is unshown or touched */
 
 /* timers.c */
 bool timers_push(struct part *part, int64_t due_ms, const char *id);
