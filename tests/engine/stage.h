@@ -94,6 +94,7 @@ void stage_jump(struct stage *stage, int64_t ms);
 #define ANSWER_LATE (61 * SECOND)
 #define RETRY_DUE (31 * SECOND)
 #define TRICKLE_DUE (46 * SECOND)
+#define CACHE_COLD (11 * SECOND)
 
 /** The worker's follower of the definitions topic stops before this offset. */
 void stage_hold_definitions(struct stage *stage, const char *name, int64_t offset);

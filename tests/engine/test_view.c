@@ -62,6 +62,24 @@ static void what_is_shown_is_evicted_and_loaded_again(void **state)
     stage_end(s);
 }
 
+static void what_waits_for_long_leaves_the_cache_and_is_loaded_again(void **state)
+{
+    struct stage *s = stage_begin(NULL);
+
+    (void)state;
+    s->silent = true;
+    stage_start(s, "w1");
+    stage_orders(s, "o", 10);
+    UNTIL(s, stage_count(s, COMMANDS) == 10 && stage_stats(s, "w1").cache_sagas == 10);
+    stage_jump(s, CACHE_COLD);
+    UNTIL(s, stage_stats(s, "w1").cache_sagas == 0);
+    assert_int_equal(stage_stats(s, "w1").cache_bytes, 0);
+    s->silent = false;
+    UNTIL(s, stage_count(s, RESULTS) == 10);
+    assert_int_equal(stage_stats(s, "w1").view_loads, 20); /* before their first event, and after the wait */
+    stage_end(s);
+}
+
 static void what_has_ended_leaves_the_cache(void **state)
 {
     struct stage *s = stage_begin(NULL);
@@ -300,6 +318,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_view_follows_within_its_lag),
     TEST(what_is_not_shown_is_never_evicted),
     TEST(what_is_shown_is_evicted_and_loaded_again),
+    TEST(what_waits_for_long_leaves_the_cache_and_is_loaded_again),
     TEST(what_has_ended_leaves_the_cache),
     TEST(a_refused_apply_acquires_again),
     TEST(a_load_from_another_w_is_not_believed),
