@@ -166,6 +166,10 @@ void control_close(struct control *control); /* NULL is fine */
 enum baton_err where_find(struct cli *cli, const char *text, struct redis_listed *ret_sagas, size_t max, size_t *ret_n, bool *ret_more,
                           struct baton_error *err);
 
+/* saga_command.c */
+/** The state document of one saga, as Redis has it; new reference. BATON_E_NOT_FOUND, BATON_E_RETRY; BATON_E_INVALID: not an id. */
+enum baton_err saga_find(struct cli *cli, const char *id, json_t **ret_doc, struct baton_error *err);
+
 /* instance.c */
 /** The worker's name: as given, or <hostname>-<lowest free slot>, held by a lock for the life of the process. */
 enum baton_err instance_name(const char *given, char *ret_name, size_t size, struct baton_error *err);
@@ -182,6 +186,7 @@ int command_topics(struct cli *cli);
 int command_deploy(struct cli *cli);
 int command_validate(struct cli *cli);
 int command_try(struct cli *cli);
+int command_graph(struct cli *cli);
 int command_definitions(struct cli *cli);
 int command_start(struct cli *cli);
 int command_status(struct cli *cli);

@@ -40,6 +40,11 @@ static const struct cli_flag try_flags[] = {
     {"--id", "ID", "the saga's id; left out: try"},
     {NULL, NULL, NULL},
 };
+static const struct cli_flag graph_flags[] = {
+    {"--format", "FORMAT", "svg, mermaid or dot; left out: svg"},
+    {"--saga", "ID", "draw this saga's run over it: statuses, attempts, times, the way it took"},
+    {NULL, NULL, NULL},
+};
 static const struct cli_flag list_flags[] = {
     {"--status", "STATUS", "running, compensating, completed, compensated, parked, cancelled or terminated"},
     {"--type", "TYPE", "of this definition"},
@@ -98,6 +103,9 @@ static const struct command commands[] = {
     {"try", command_try, true, "FILE", "run a definition against given replies, without a broker", try_flags,
      "The rules are the worker's, time is simulated: the unit test of a saga.\n"
      "Exit codes: 0 completed, 3 the definition, the input or the replies are wrong, 10 compensated, 11 parked, 12 cancelled or terminated."},
+    {"graph", command_graph, false, "FILE|NAME", "draw a definition, or a run over it", graph_flags,
+     "A file is drawn as it is; NAME, or NAME@VERSION, is what is deployed: the newest, or with --saga the saga's own version.\n"
+     "Exit codes: 3 the file is wrong, 4 no such definition or saga, 6 the saga is of another definition."},
     {"definitions", command_definitions, false, "", "what is deployed", none, ""},
     {"start", command_start, false, "TYPE", "start a saga", start_flags,
      "Exit codes with --wait: 0 completed, 7 not ended in time, 10 compensated, 11 parked, 12 cancelled or terminated."},

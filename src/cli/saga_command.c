@@ -31,8 +31,7 @@ static enum baton_err read_state(struct redis_reader *reader, int32_t partitions
     return rc;
 }
 
-/* One saga by its id, from the argument. */
-static enum baton_err find_saga(struct cli *cli, const char *id, json_t **ret_doc, struct baton_error *err)
+enum baton_err saga_find(struct cli *cli, const char *id, json_t **ret_doc, struct baton_error *err)
 {
     struct redis_reader *reader = NULL;
     int32_t partitions = 0;
@@ -149,7 +148,7 @@ int command_status(struct cli *cli)
     json_t *doc = NULL;
 
     cli_expect(cli, 1, 1);
-    if (find_saga(cli, cli->args[0], &doc, &err) != BATON_OK)
+    if (saga_find(cli, cli->args[0], &doc, &err) != BATON_OK)
         return cli_fail(&err);
     show_saga(cli, doc);
     json_decref(doc);
@@ -178,7 +177,7 @@ int command_history(struct cli *cli)
     size_t i = 0;
 
     cli_expect(cli, 1, 1);
-    if (find_saga(cli, cli->args[0], &doc, &err) != BATON_OK)
+    if (saga_find(cli, cli->args[0], &doc, &err) != BATON_OK)
         return cli_fail(&err);
     if (json_integer_value(json_object_get(doc, "historyDropped")) > 0)
         (void)fprintf(stderr, "the first %" JSON_INTEGER_FORMAT " entries are in the journal only\n",

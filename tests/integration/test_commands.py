@@ -151,6 +151,21 @@ equal("history", [(row["what"], row["step"], row["attempt"]) for row in rows if 
 assert all(row["at"].endswith("Z") and row["afterMs"] >= 0 for row in rows), rows
 assert text[1].split()[-3:] == ["sent", "reserve", "#1"], text
 
+# --- graph ---
+
+svg = call("graph of what is deployed", 0, "graph", "cmd-order")
+equal("it is what the file gives", call("graph of a file", 0, "graph", write("drawn.json", ORDER)), svg)
+equal("a version by its number", call("graph NAME@VERSION", 0, "graph", "cmd-order@1"), svg)
+for form, begins in (("svg", "<svg "), ("mermaid", "flowchart "), ("dot", "digraph ")):
+    drawn = call(f"a run as {form}", 0, "graph", "cmd-order", "--saga", "no", "--format", form)
+    assert drawn.startswith(begins) and "DECLINED" in drawn and "compensated" in drawn and "reserve" in drawn, drawn
+call("graph of nothing", 4, "graph", "cmd-nothing", err="no definition cmd-nothing is deployed")
+call("graph of no such version", 4, "graph", "cmd-order@2", err="version 2 of definition cmd-order is not deployed")
+call("a run of no saga", 4, "graph", "cmd-order", "--saga", "o-404", err='no saga "o-404"')
+call("a run over another definition", 6, "graph", write("small.json", SMALL), "--saga", "no", err="saga no is of cmd-order version 1")
+call("graph of a wrong file", 3, "graph", write("wrong.json", {"name": "wrong"}), err='"version" is missing')
+call("a form that is none", 2, "graph", "cmd-order", "--format", "png", err="svg, mermaid or dot expected")
+
 # --- list ---
 
 everything = {"plain", "data", "inline", "file", "pipe", saga, "yes", "no", "stuck", "slow"}
