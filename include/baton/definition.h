@@ -16,6 +16,7 @@
 #define DEFINITION_DEPTH_MAX 8    /* groups within groups */
 #define DEFINITION_CASES_MAX 32   /* of one switch, its default not counted */
 #define DEFINITION_STEP_NAME_MAX 64 /* [A-Za-z][A-Za-z0-9_-]{0,63}: readable as steps.<name> */
+#define DEFINITION_ENTRY_NAME_MAX (DEFINITION_STEP_NAME_MAX + 9) /* also of what belongs to a step: <name>:fallback */
 #define DEFINITION_BYTES_MAX (256 * 1024)
 #define RETRY_ATTEMPTS_MAX 1000   /* or "unlimited" */
 #define RETRY_UNLIMITED 0         /* in retry_policy.attempts */
@@ -52,7 +53,18 @@ enum step_kind {
     STEP_SWITCH,   /* a group: the steps of the first case that is true, or of the default */
     STEP_SLEEP,    /* waits for a time */
     STEP_WAIT,     /* waits for a signal */
+    STEP_VALUE,    /* gives its output at once: what stands in for a command */
 };
+
+/* What stands in for a command that is given up. */
+enum fallback_kind {
+    FALLBACK_NONE,
+    FALLBACK_OUTPUT,  /* a value */
+    FALLBACK_SERVICE, /* another service */
+    FALLBACK_KIND_COUNT,
+};
+const char *fallback_kind_name(enum fallback_kind kind); /* "output", "service"; NULL of FALLBACK_NONE */
+bool fallback_kind_parse(const char *text, enum fallback_kind *ret_kind);
 
 enum on_timeout { ON_TIMEOUT_FAIL, ON_TIMEOUT_CONTINUE, ON_TIMEOUT_GOTO };
 
@@ -72,10 +84,13 @@ struct definition_step {
     char *goto_name;    /* ON_TIMEOUT_GOTO: a later sequence */
     int goto_step;      /* its index */
     int skipped_to;     /* some wait's goto leads past this step, to this index; 0 = none does */
+    int fallback;                 /* index of what stands in for it, its only child, called <name>:fallback; 0 = nothing does */
+    enum fallback_kind stands_in; /* for its parent, and how; FALLBACK_NONE = it is a step of its own */
+    bool input_inherited, output_inherited, reply_inherited, compensation_inherited; /* of one that stands in: as its parent says */
     char *service; /* from here on STEP_COMMAND only, but for `when` and timeout_ms */
     char *command;
     struct template *input;  /* NULL = {} */
-    struct template *output; /* NULL = the reply's body; `body` and `headers` in scope */
+    struct template *output; /* NULL = the reply's body; `body` and `headers` in scope; of STEP_VALUE: the value */
     struct expr *when;       /* NULL = always */
     struct reply_mapping *reply;                  /* NULL = none */
     struct schema *reply_schema;                  /* of a success's body; NULL = any */

@@ -24,7 +24,8 @@ struct template; /* one compiled JSON document with ${...} in its strings */
 /* What an expression or a template gives stays within these: four times what a message from outside may have. */
 extern const struct json_limits expr_result_limits;
 
-enum expr_step_field { EXPR_STEP_OUTPUT, EXPR_STEP_ERROR, EXPR_STEP_STATUS };
+enum expr_step_field { EXPR_STEP_OUTPUT, EXPR_STEP_ERROR, EXPR_STEP_STATUS, EXPR_STEP_FALLBACK, EXPR_STEP_FIELDS };
+extern const char *const expr_step_fields[EXPR_STEP_FIELDS]; /* "output", "error", "status", "fallback" */
 
 /* What an expression can see. All borrowed; NULL reads as nil. */
 struct expr_scope {
@@ -83,7 +84,7 @@ enum baton_err expr_eval_bool(struct expr_vm *vm, const struct expr *expr, const
 struct expr_reference {
     char step[72];
     int column;    /* of `steps`, 1-based in code points, inside the expression text */
-    char field[16]; /* "output", "error", "status", or what stands there, or "" */
+    char field[16]; /* one of expr_step_fields, or what stands there, or "" */
     bool guarded;  /* stands under `or`, `and`, `if`, comparison with nil, or is the whole of a template's value */
 };
 /** Number of references; fills at most max of them. */

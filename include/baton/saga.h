@@ -57,8 +57,11 @@ struct saga_step {
     int compensations;     /* compensate commands sent */
     int forgiven;          /* so many of the present direction's attempts were before an operator's retry: they count against no budget */
     bool forever;          /* waits for a signal, without a due time: the definition says "never" */
+    enum fallback_kind fallback; /* what stood in for it when it was given up: that has an entry of its own */
+    bool refused;          /* past the pivot, where it is tried again: nothing stands in for it any more */
     bool unanswered;       /* some execute attempt timed out with no answer to any attempt since */
-    int done_order;        /* 1.. in order of completion (or of giving up, when unknown); 0 = neither */
+    int done_order;        /* 1.. in order of completion (or of giving up, when unknown); 0 = neither. Also of one that failed, but was done after all while
+                            * something stood in for it */
     int64_t first_at_ms;   /* of the present direction's first attempt */
     int64_t sent_at_ms;    /* of the last attempt */
     int64_t due_at_ms;     /* reply due, or next attempt due; 0 = nothing outstanding */
@@ -113,6 +116,7 @@ enum history_kind {
     HISTORY_SIGNAL,         /* what a wait has waited for */
     HISTORY_SIGNAL_KEPT,    /* it came early */
     HISTORY_SIGNAL_REFUSED, /* too many came early */
+    HISTORY_FALLBACK,       /* something stands in for the step */
     HISTORY_VERB, /* + enum saga_verb: an operator's, with a note of who and why */
     HISTORY_VERB_LAST = HISTORY_VERB + VERB_COUNT - 1,
     HISTORY_KIND_COUNT,

@@ -108,8 +108,10 @@ static void print_saga(const json_t *doc)
     print_last_verb(doc);
     print_member(doc, "error", "  error:  ");
     json_object_foreach(json_object_get(doc, "steps"), name, step) {
-        (void)printf("  %-20s %-22s attempts %" JSON_INTEGER_FORMAT "\n", name, text_at(step, "status"),
-                     json_integer_value(json_object_get(step, "attempts")));
+        (void)printf("  %-20s %-22s attempts %" JSON_INTEGER_FORMAT, name, text_at(step, "status"), json_integer_value(json_object_get(step, "attempts")));
+        if (json_object_get(step, "fallback") != NULL)
+            (void)printf("  fallback: %s", text_at(step, "fallback"));
+        (void)putchar('\n');
         print_member(step, "error", "                       ");
     }
     print_member(doc, "output", "  output: ");
@@ -166,6 +168,8 @@ static void print_entry(const json_t *row)
         (void)printf("  %s", step);
     if (attempt > 0)
         (void)printf(" #%" JSON_INTEGER_FORMAT, attempt);
+    if (json_object_get(row, "fallback") != NULL)
+        (void)printf(": %s", text_at(row, "fallback"));
     print_by(row);
     (void)putchar('\n');
 }
@@ -191,6 +195,8 @@ int command_history(struct cli *cli)
         json_t *row = json_pack("{s:s, s:I, s:O, s:O, s:O}", "at", at, "afterMs", after, "what", json_array_get(entry, 1), "step",
                                 json_array_get(entry, 2), "attempt", json_array_get(entry, 3));
         (void)json_object_update(row, json_array_get(entry, 4)); /* a verb's who and why */
+        if (strcmp(text_at(row, "what"), "fallback") == 0)
+            (void)json_object_set(row, "fallback", json_object_get(json_object_get(json_object_get(doc, "steps"), text_at(row, "step")), "fallback"));
         (void)json_array_append_new(rows, row);
     }
     cli_print_rows(cli, rows, print_entry);

@@ -13,7 +13,7 @@
 
 #define ANSWER_MS 10     /* how long an answer takes if it does not say */
 #define TIMES_MAX 1000
-#define KEY_MAX (DEFINITION_STEP_NAME_MAX + 3)
+#define KEY_MAX (DEFINITION_ENTRY_NAME_MAX + 3)
 #define UNDO "/c"        /* a step's compensation */
 
 enum kind { SUCCESS, FAILURE, RETRY, PENDING, TIMEOUT, KINDS };

@@ -102,6 +102,8 @@ static void add_history(struct running *running, const struct saga_history *entr
         set(running, row, "step", json_string(step_name(running, entry->step)));
     if (entry->attempt > 0)
         set(running, row, "attempt", json_integer(entry->attempt));
+    if (entry->kind == HISTORY_FALLBACK)
+        set(running, row, "fallback", json_string(fallback_kind_name(saga_step_find(saga, entry->step)->fallback)));
     if (entry->kind == HISTORY_COMPENSATING)
         set_if(running, row, "error", saga->error);
     if (entry->kind == HISTORY_PARKED && saga->parked != NULL)
@@ -144,6 +146,7 @@ static bool settles_answer(enum history_kind kind)
     case HISTORY_SIGNAL:
     case HISTORY_SIGNAL_KEPT:
     case HISTORY_SIGNAL_REFUSED:
+    case HISTORY_FALLBACK:
     case HISTORY_KIND_COUNT: return false;
     }
     return false;

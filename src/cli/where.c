@@ -14,7 +14,7 @@
 #include <time.h>
 
 struct filter {
-    char type[DEFINITION_NAME_MAX + 1], step[DEFINITION_STEP_NAME_MAX + 1]; /* "" = any */
+    char type[DEFINITION_NAME_MAX + 1], step[DEFINITION_ENTRY_NAME_MAX + 1]; /* "" = any */
     int status;       /* -1 = any that a verb can be about */
     int64_t older_ms; /* -1 = any */
 };

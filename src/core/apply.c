@@ -166,6 +166,16 @@ int apply_next_order(const struct apply *apply)
     return most + 1;
 }
 
+/* What stands in for a step has its output; what undoes the step itself is told what the step itself made. */
+static json_t *output_of(const struct apply *apply, const struct saga_step *step)
+{
+    const struct saga_step *other = step->fallback == FALLBACK_NONE || step->index == apply->own
+                                        ? NULL
+                                        : saga_step_find(apply->next, apply->definition->steps[step->index].fallback);
+
+    return json_incref(other == NULL ? step->output : other->output);
+}
+
 static json_t *step_field(const void *context, const char *name, enum expr_step_field field)
 {
     const struct apply *apply = context;
@@ -175,9 +185,11 @@ static json_t *step_field(const void *context, const char *name, enum expr_step_
     if (step == NULL)
         return NULL;
     switch (field) {
-    case EXPR_STEP_OUTPUT: return json_incref(step->output);
+    case EXPR_STEP_OUTPUT: return output_of(apply, step);
     case EXPR_STEP_ERROR: return json_incref(step->error);
     case EXPR_STEP_STATUS: return json_string(step_status_name(step->status));
+    case EXPR_STEP_FALLBACK: return json_string(fallback_kind_name(step->fallback)); /* NULL stays NULL */
+    case EXPR_STEP_FIELDS: break;
     }
     return NULL;
 }
@@ -472,7 +484,7 @@ static char *copy(struct apply *apply, const char *text)
 enum baton_err saga_start(const struct definition *definition, const struct saga_event *event, struct saga **ret_saga,
                           struct effects *effects)
 {
-    struct apply apply = {.definition = definition, .next = saga_new(), .effects = effects, .at = event->at_ms};
+    struct apply apply = {.definition = definition, .next = saga_new(), .effects = effects, .at = event->at_ms, .own = -1};
     struct saga *saga = apply.next;
 
     assert(event->kind == EVENT_START && event->input != NULL && strlen(event->saga_id) <= SAGA_ID_MAX);
@@ -497,7 +509,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
 enum baton_err saga_next(const struct saga *saga, const struct saga_event *event, struct saga **ret_next, struct effects *effects)
 {
     struct saga *next = NULL;
-    struct apply apply = {.definition = saga->definition, .effects = effects};
+    struct apply apply = {.definition = saga->definition, .effects = effects, .own = -1};
 
     effects_clear(effects);
     *ret_next = NULL;

@@ -15,6 +15,7 @@ struct apply {
     struct saga *next; /* the copy that becomes the saga if nothing fails */
     struct effects *effects;
     int64_t at;
+    int own;     /* the step that is being undone: its output is its own, whatever stood in for it; -1 = none */
     bool held;   /* the saga is paused: what would be sent waits for its end */
     bool failed; /* memory ran out: the copy and the effects are thrown away */
 };
@@ -70,6 +71,21 @@ int wait_enter(struct apply *apply, struct saga_step *step); /* like forward_fol
 int wait_enter_sleep(struct apply *apply, struct saga_step *step);
 void wait_due(struct apply *apply, struct saga_step *step);
 void wait_signal(struct apply *apply, const struct saga_event *event);
+
+/**
+ * The step is given up with this error: failed, or unknown with an attempt unanswered. What stands in for it takes over, else the saga turns back
+ * or parks. `step` is not to be used after it.
+ */
+void forward_fall_back(struct apply *apply, struct saga_step *step, const char *code, const char *message);
+
+/* fallback.c */
+/** The entry to enter instead of a step that was given up; -1 = none. */
+int fallback_of(struct apply *apply, struct saga_step *step);
+int fallback_enter_value(struct apply *apply, struct saga_step *step); /* like forward_follow */
+/** Did something stand in for it? Then it counts as behind. */
+bool fallback_taken(const struct saga_step *step);
+/** A success of a step for which something stands in, while the saga goes forward: nobody uses it; it is undone if the saga turns back. */
+void fallback_done_after_all(struct apply *apply, struct saga_step *step, json_t *output);
 
 /* compensate.c */
 void compensate_begin(struct apply *apply, int step, const char *code, const char *message);

@@ -54,7 +54,7 @@ static struct saga_step *last_done(const struct apply *apply)
     for (size_t i = 0; i < apply->next->steps_len; i++) {
         struct saga_step *step = &apply->next->steps[i];
 
-        if ((step->status == STEP_DONE || step->status == STEP_UNKNOWN || (step->status == STEP_SKIPPED && step->done_order > 0)) &&
+        if ((step->status == STEP_DONE || step->status == STEP_UNKNOWN || ((step->status == STEP_SKIPPED || step->status == STEP_FAILED) && step->done_order > 0)) &&
             compensation_of(apply, step) != NULL &&
             (last == NULL || step->done_order > last->done_order))
             last = step;
@@ -109,6 +109,7 @@ static void send(struct apply *apply, struct saga_step *step)
         step->changed = true;
         return;
     }
+    apply->own = step->index;
     if (step->undo_input != NULL) {
         input = json_incref(step->undo_input);
     } else if (compensation->input == NULL) {

@@ -296,7 +296,7 @@ static const struct kind {
     {"wait", STEP_WAIT, (const char *const[]){"name", "description", "when", "wait", NULL}},
     {NULL, STEP_COMMAND,
      (const char *const[]){"name", "description", "service", "command", "input", "output", "when", "timeout", "retry", "compensation",
-                           "pivot", "reply", NULL}},
+                           "pivot", "reply", "fallback", NULL}},
 };
 
 static const struct kind *kind_of(const json_t *doc)
@@ -380,6 +380,114 @@ static void pivot_of(struct growing *growing, int index)
     else
         definition->pivot = index;
 }
+
+/* --- what stands in for a command --- */
+
+/* Room for what belongs to a step, after it in the array; -1 = none. */
+static int add_part(struct growing *growing, int owner, const char *suffix)
+{
+    char name[DEFINITION_ENTRY_NAME_MAX + 1];
+    int index = add_step(growing, (struct branch){.parent = owner}, 0);
+    struct definition_step *steps = growing->definition->steps;
+
+    if (index < 0 || steps[owner].name == NULL)
+        return -1;
+    (void)snprintf(name, sizeof name, "%s:%s", steps[owner].name, suffix);
+    steps[index].name = read_copy(growing->checking, name);
+    steps[index].after = index + 1;
+    return index;
+}
+
+/* The members of a fallback; what it leaves out is as the step says. The compensation's service is the one that acted, unless the fallback names one. */
+static json_t *with_inherited(const json_t *doc, const json_t *fallback, struct definition_step *other)
+{
+    const struct {
+        const char *member;
+        bool *inherited;
+    } members[] = {{"input", &other->input_inherited}, {"output", &other->output_inherited}, {"reply", &other->reply_inherited},
+                   {"compensation", &other->compensation_inherited}};
+    json_t *whole = json_copy((json_t *)(uintptr_t)fallback);
+    bool fine = whole != NULL;
+
+    for (size_t i = 0; fine && i < sizeof members / sizeof members[0]; i++) {
+        json_t *value = json_object_get(doc, members[i].member);
+
+        if (value == NULL || json_object_get(fallback, members[i].member) != NULL)
+            continue;
+        *members[i].inherited = true;
+        value = json_copy(value);
+        if (members[i].inherited == &other->compensation_inherited)
+            (void)json_object_del(value, "service");
+        fine = json_object_set_new(whole, members[i].member, value) == 0;
+    }
+    if (!fine) {
+        json_decref(whole);
+        return NULL;
+    }
+    return whole;
+}
+
+static void other_service_of(struct growing *growing, const json_t *doc, const json_t *fallback, int owner, int index)
+{
+    static const char *const names[] = {"service", "command", "input", "output", "timeout", "retry", "reply", "compensation", NULL};
+    struct checking *checking = growing->checking;
+    struct definition_step *step = &growing->definition->steps[owner], *other = &growing->definition->steps[index];
+    json_t *whole = NULL;
+
+    other->kind = STEP_COMMAND;
+    other->stands_in = FALLBACK_SERVICE;
+    other->timeout_ms = step->timeout_ms;
+    free_retry(&other->retry);
+    other->retry = inherit(checking, &step->retry);
+    if (!read_members(checking, fallback, names))
+        return;
+    whole = with_inherited(doc, fallback, other);
+    checking->no_memory = checking->no_memory || whole == NULL;
+    if (whole != NULL)
+        command_step_of(checking, whole, growing->defaults, other);
+    json_decref(whole);
+}
+
+static void value_of(struct checking *checking, const json_t *fallback, struct definition_step *other)
+{
+    static const char *const names[] = {"output", NULL};
+
+    other->kind = STEP_VALUE;
+    other->stands_in = FALLBACK_OUTPUT;
+    if (!read_members(checking, fallback, names))
+        return;
+    if (json_object_get(fallback, "output") == NULL)
+        finding_add(checking, FINDING_ERROR, "\"output\" is missing: a value, or \"service\" and \"command\": another service");
+    other->output = read_template(checking, fallback, "output");
+}
+
+/* Of a step that was read without errors: what it inherits has none. */
+static void fallback_of(struct growing *growing, const json_t *doc, int owner)
+{
+    struct checking *checking = growing->checking;
+    const json_t *fallback = json_object_get(doc, "fallback");
+    size_t len = 0;
+    int index = -1;
+
+    if (fallback == NULL)
+        return;
+    if (growing->definition->steps[owner].pivot) {
+        WRONG(checking, "fallback", "the pivot has none: whether it was done must be known, for there is no way back from it");
+        return;
+    }
+    index = add_part(growing, owner, "fallback");
+    if (index < 0)
+        return;
+    growing->definition->steps[owner].fallback = index;
+    len = read_enter(checking, "fallback");
+    if (json_object_get(fallback, "service") != NULL || json_object_get(fallback, "command") != NULL)
+        other_service_of(growing, doc, fallback, owner, index);
+    else
+        value_of(checking, fallback, &growing->definition->steps[index]);
+    read_leave(checking, len);
+}
+
+/* --- groups, waits --- */
 
 static void cases_of(struct growing *growing, const json_t *doc, int index, struct branch inside)
 {
@@ -503,7 +611,9 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
     case STEP_COMMAND:
         command_step_of(checking, doc, growing->defaults, &growing->definition->steps[index]);
         pivot_of(growing, index);
+        fallback_of(growing, doc, index);
         break;
+    case STEP_VALUE: break;
     case STEP_SEQUENCE: list_of(growing, doc, "sequence", inside); break;
     case STEP_SWITCH: cases_of(growing, doc, index, inside); break;
     case STEP_SLEEP: sleep_of(checking, doc, &growing->definition->steps[index]); break;
@@ -669,6 +779,27 @@ void definition_free(struct definition *definition)
     free(definition->name);
     free(definition->description);
     free(definition);
+}
+
+static const char *const fallback_names[FALLBACK_KIND_COUNT] = {
+    [FALLBACK_OUTPUT] = "output",
+    [FALLBACK_SERVICE] = "service",
+};
+
+const char *fallback_kind_name(enum fallback_kind kind)
+{
+    return fallback_names[kind];
+}
+
+bool fallback_kind_parse(const char *text, enum fallback_kind *ret_kind)
+{
+    for (int i = FALLBACK_NONE + 1; i < FALLBACK_KIND_COUNT; i++) {
+        if (strcmp(fallback_names[i], text) == 0) {
+            *ret_kind = (enum fallback_kind)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 int definition_step_index(const struct definition *definition, const char *name, size_t len)

@@ -79,6 +79,15 @@ static bool is_last(const struct definition *definition, int index)
     return true;
 }
 
+static bool is_step_field(const char *field)
+{
+    for (int i = 0; i < EXPR_STEP_FIELDS; i++) {
+        if (strcmp(field, expr_step_fields[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void check_reference(const struct place *place, const struct expr_reference *reference, const char *pointer, int column)
 {
     struct checking *checking = place->checking;
@@ -95,8 +104,8 @@ static void check_reference(const struct place *place, const struct expr_referen
         finding_at(checking, FINDING_ERROR, NULL, false, column, "no step is called \"%s\"", reference->step);
     else if (index > place->last_step)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s is used before it runs", reference->step);
-    else if (strcmp(reference->field, "output") != 0 && strcmp(reference->field, "error") != 0 && strcmp(reference->field, "status") != 0)
-        finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s has output, error and status, not \"%s\"", reference->step,
+    else if (!is_step_field(reference->field))
+        finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s has output, error, status and fallback, not \"%s\"", reference->step,
                    reference->field);
     else if (is_group(&definition->steps[index]) && strcmp(reference->field, "output") == 0)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "%s is a group: it has a status, the steps in it have outputs", reference->step);
@@ -152,6 +161,10 @@ static void push_place(struct checking *checking, const struct definition *defin
         (void)read_enter(checking, "steps");
     } else {
         push_place(checking, definition, step->parent);
+        if (step->stands_in != FALLBACK_NONE) {
+            (void)read_enter(checking, "fallback");
+            return;
+        }
         if (group->kind == STEP_SEQUENCE) {
             (void)read_enter(checking, "sequence");
         } else if (step->branch == group->cases_len) {
@@ -185,9 +198,9 @@ static void check_command(struct checking *checking, struct place *before, struc
     bool past = past_pivot(definition, index);
     size_t inner = checking->pointer.len;
 
-    check_template(before, "input", step->input);
-    check_template(after, "output", step->output);
-    if (step->reply != NULL) {
+    check_template(before, "input", step->input_inherited ? NULL : step->input);
+    check_template(after, "output", step->output_inherited ? NULL : step->output);
+    if (step->reply != NULL && !step->reply_inherited) {
         json_pointer_push(&checking->pointer, "reply");
         check_field(after, "success", step->reply->success);
         check_field(after, "retry", step->reply->retry);
@@ -195,6 +208,8 @@ static void check_command(struct checking *checking, struct place *before, struc
         check_field(after, "output", step->reply->output);
         checking->pointer.len = inner;
     }
+    if (step->compensation_inherited)
+        return;
     if (step->compensation != NULL) {
         json_pointer_push(&checking->pointer, "compensation");
         check_template(after, "input", step->compensation->input);
@@ -203,7 +218,7 @@ static void check_command(struct checking *checking, struct place *before, struc
             finding_at(checking, FINDING_WARNING, "compensation", true, 0, "never used: the step comes after the pivot");
         else if (step->compensation->retry.attempts == RETRY_UNLIMITED)
             finding_at(checking, FINDING_WARNING, "compensation", true, 0, "tried for ever: the saga never parks, nobody is told");
-    } else if (!past && !step->pivot && !is_last(definition, index)) {
+    } else if (!past && !step->pivot && step->stands_in == FALLBACK_NONE && !is_last(definition, index)) {
         finding_add(checking, FINDING_WARNING, "step %s cannot be undone when a later step fails: give it a compensation", step->name);
     }
     if (step->retry.attempts == RETRY_UNLIMITED && definition->timeout_ms == 0 && !past && !step->pivot)
@@ -221,6 +236,7 @@ static void check_step(struct checking *checking, const struct definition *defin
     switch (step->kind) {
     case STEP_COMMAND: check_command(checking, &before, &after, index); break;
     case STEP_SWITCH: check_cases(checking, &before, step); break;
+    case STEP_VALUE: check_template(&before, "output", step->output); break;
     case STEP_SLEEP:
         (void)read_enter(checking, "sleep");
         check_field(&before, "until", step->until);
@@ -264,6 +280,9 @@ static double worst_ms(const struct definition_step *step)
     const struct retry_policy *retry = &step->retry;
     double total = 0, delay = (double)retry->interval_ms;
 
+    if (step->kind != STEP_COMMAND || (retry->attempts == RETRY_UNLIMITED && retry->max_duration_ms == 0))
+        return 0;
+
     for (int i = 0; i < retry->attempts; i++) {
         total += (double)step->timeout_ms;
         if (i + 1 < retry->attempts)
@@ -287,9 +306,9 @@ static double worst_list_ms(const struct definition *definition, int group, int 
 
         switch (step->kind) {
         case STEP_COMMAND:
-            if (step->retry.attempts != RETRY_UNLIMITED || step->retry.max_duration_ms != 0)
-                total += worst_ms(step);
+            total += worst_ms(step) + (step->fallback == 0 ? 0 : worst_ms(&definition->steps[step->fallback]));
             break;
+        case STEP_VALUE: break;
         case STEP_SLEEP:
         case STEP_WAIT: total += step->until == NULL ? (double)step->timeout_ms : 0; break;
         case STEP_SEQUENCE: total += worst_list_ms(definition, i, 0); break;

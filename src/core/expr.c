@@ -226,9 +226,10 @@ static bool parse_path(struct expr *expr, const char *text, size_t len)
     return root != ROOT_STEPS || (expr->segments_len >= 2 && expr->segments[0].key != NULL && expr->segments[1].key != NULL);
 }
 
+const char *const expr_step_fields[EXPR_STEP_FIELDS] = {"output", "error", "status", "fallback"};
+
 static json_t *root_value(const struct expr *expr, const struct expr_scope *scope, size_t *ret_used)
 {
-    static const char *const fields[] = {"output", "error", "status"};
     const char *key = expr->segments_len > 0 ? expr->segments[0].key : NULL;
 
     *ret_used = 0;
@@ -251,8 +252,8 @@ static json_t *root_value(const struct expr *expr, const struct expr_scope *scop
         return strcmp(key, "version") == 0 ? json_integer(scope->saga_version) : NULL;
     case ROOT_STEPS:
         *ret_used = 2;
-        for (int i = 0; i < 3; i++) {
-            if (strcmp(expr->segments[1].key, fields[i]) == 0)
+        for (int i = 0; i < EXPR_STEP_FIELDS; i++) {
+            if (strcmp(expr->segments[1].key, expr_step_fields[i]) == 0)
                 return scope->step == NULL ? NULL : scope->step(scope->step_context, key, (enum expr_step_field)i);
         }
         return NULL;

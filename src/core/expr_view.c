@@ -115,12 +115,11 @@ int expr_read_only(lua_State *lua)
 
 static int step_index(lua_State *lua)
 {
-    static const char *const fields[] = {"output", "error", "status"};
     const struct expr_scope *scope = expr_vm_of(lua)->scope;
     const char *name = lua_tostring(lua, lua_upvalueindex(1)), *field = lua_tostring(lua, 2);
 
-    for (int i = 0; field != NULL && i < 3; i++) {
-        if (strcmp(field, fields[i]) == 0 && scope->step != NULL) {
+    for (int i = 0; field != NULL && i < EXPR_STEP_FIELDS; i++) {
+        if (strcmp(field, expr_step_fields[i]) == 0 && scope->step != NULL) {
             json_t **view = expr_view_new(lua);
 
             *view = scope->step(scope->step_context, name, (enum expr_step_field)i);

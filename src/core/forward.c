@@ -160,7 +160,7 @@ int forward_follow(struct apply *apply, int index)
 
         if (next >= 0)
             return next;
-        if (parent >= 0)
+        if (parent >= 0 && apply_is_group(apply->definition, saga_step_find(apply->next, parent)))
             forward_settle(apply, saga_step_find(apply->next, parent), STEP_DONE);
     }
     complete(apply);
@@ -245,6 +245,7 @@ static int enter(struct apply *apply, int index)
     case STEP_SWITCH: return enter_switch(apply, step);
     case STEP_SLEEP: return wait_enter_sleep(apply, step);
     case STEP_WAIT: return wait_enter(apply, step);
+    case STEP_VALUE: return fallback_enter_value(apply, step);
     case STEP_COMMAND: break;
     }
     send(apply, step);
@@ -257,14 +258,32 @@ void forward_from(struct apply *apply, int index)
         index = enter(apply, index);
 }
 
-/* The step's budget is spent. With an attempt unanswered the participant may have acted: it counts as maybe done. */
-static void give_up(struct apply *apply, struct saga_step *step)
+/* With an attempt unanswered the participant may have acted: the step counts as maybe done. */
+static void stand_in_or_fail(struct apply *apply, struct saga_step *step)
 {
-    apply_history(apply, HISTORY_EXHAUSTED, step->index, step->attempts);
+    int other = -1;
+
     forward_settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);
     if (step->unanswered)
         step->done_order = apply_next_order(apply);
-    fail(apply, step);
+    other = fallback_of(apply, step);
+    if (other < 0)
+        fail(apply, step);
+    else
+        forward_from(apply, other);
+}
+
+/* The step's budget is spent. */
+static void give_up(struct apply *apply, struct saga_step *step)
+{
+    apply_history(apply, HISTORY_EXHAUSTED, step->index, step->attempts);
+    stand_in_or_fail(apply, step);
+}
+
+void forward_fall_back(struct apply *apply, struct saga_step *step, const char *code, const char *message)
+{
+    apply_set(apply, &step->error, reply_error(code, message));
+    stand_in_or_fail(apply, step);
 }
 
 /* Another attempt, or none. Takes error over. */
@@ -314,6 +333,7 @@ static void refused(struct apply *apply, const struct saga_event *event, struct 
     apply_history(apply, HISTORY_REFUSED, step->index, event->attempt);
     if (forward_past_pivot(apply)) {
         /* Past the pivot the only way out is forward: the same command again. */
+        step->refused = true;
         try_again(apply, step, json_incref(meaning->error), 0);
         return;
     }
@@ -373,6 +393,7 @@ void forward_again(struct apply *apply, struct saga_step *step)
     switch (definition_of(apply, step)->kind) {
     case STEP_SLEEP: forward_from(apply, wait_enter_sleep(apply, step)); break;
     case STEP_WAIT: forward_from(apply, wait_enter(apply, step)); break;
+    case STEP_VALUE: forward_from(apply, fallback_enter_value(apply, step)); break;
     case STEP_COMMAND:
     case STEP_SEQUENCE:
     case STEP_SWITCH: send(apply, step); break;
@@ -435,7 +456,10 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
     }
     switch (step->status) {
     case STEP_FAILED:
-        if (success && step->attempts > 0) {
+        if (success && step->attempts > 0 && fallback_taken(step) && (!apply->next->turned_back || step->done_order > 0)) {
+            fallback_done_after_all(apply, step, meaning->output);
+            apply->effects->disposition = IGNORED_LATE;
+        } else if (success && step->attempts > 0) {
             apply_set(apply, &step->output, json_incref(meaning->output));
             compensate_late(apply, step);
         } else {

@@ -47,7 +47,7 @@ static const char *const history_names[HISTORY_VERB] = {
     [HISTORY_DEADLINE] = "deadline",         [HISTORY_ENDED] = "ended",
     [HISTORY_DUPLICATE_START] = "duplicate-start", [HISTORY_WAITING] = "waiting",
     [HISTORY_SIGNAL] = "signal",             [HISTORY_SIGNAL_KEPT] = "signal-kept",
-    [HISTORY_SIGNAL_REFUSED] = "signal-refused",
+    [HISTORY_SIGNAL_REFUSED] = "signal-refused", [HISTORY_FALLBACK] = "fallback",
 };
 
 static int name_index(const char *const *names, int count, const char *text)

@@ -49,8 +49,8 @@ double draw(uint64_t seed, const char *text, uint64_t salt); /* 0 <= d < 1 */
 
 /* --- ledger.c --- */
 struct ledger_step {
-    char name[DEFINITION_STEP_NAME_MAX + 1];
-    char keys[2][DEFINITION_STEP_NAME_MAX + SAGA_ID_MAX + 8]; /* the idempotency keys of both directions */
+    char name[DEFINITION_ENTRY_NAME_MAX + 1];
+    char keys[2][DEFINITION_ENTRY_NAME_MAX + SAGA_ID_MAX + 8]; /* the idempotency keys of both directions */
     int asked[2];       /* how often, by direction */
     int attempts;       /* the highest attempt asked for on the way forward */
     int applied, undone;

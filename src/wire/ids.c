@@ -24,7 +24,7 @@ static size_t put(char *out, size_t at, const char *text)
     return at + len;
 }
 
-_Static_assert(SAGA_ID_MAX + 1 + DEFINITION_STEP_NAME_MAX + 8 + 3 + ATTEMPT_DIGITS_MAX + 1 + WIRE_TAG_LEN + 1 <= WIRE_MESSAGE_ID_MAX,
+_Static_assert(SAGA_ID_MAX + 1 + DEFINITION_ENTRY_NAME_MAX + 8 + 3 + ATTEMPT_DIGITS_MAX + 1 + WIRE_TAG_LEN + 1 <= WIRE_MESSAGE_ID_MAX,
                "a message id of the longest parts must fit");
 
 static size_t put_number(char *out, size_t at, int number)
@@ -95,18 +95,33 @@ static bool digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* A step name, and in a for-each its iteration: `ship`, `ship.12`. */
+/* What may belong to a step. */
+static size_t part_len(const char *text, size_t len)
+{
+    static const char *const parts[] = {":fallback"};
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        size_t n = strlen(parts[i]);
+
+        if (len >= n && memcmp(text, parts[i], n) == 0)
+            return n;
+    }
+    return 0;
+}
+
+/* A step name, what belongs to the step, and in a for-each its iteration: `ship`, `ship:fallback`, `ship.12`. */
 static bool step_valid(const char *text, size_t len)
 {
     size_t i = 0;
     int64_t iteration;
 
-    if (len == 0 || len > DEFINITION_STEP_NAME_MAX + 7 || !letter(text[0]))
+    if (len == 0 || len > DEFINITION_ENTRY_NAME_MAX + 7 || !letter(text[0]))
         return false;
     while (i < len && (letter(text[i]) || digit(text[i]) || text[i] == '_' || text[i] == '-'))
         i++;
     if (i > DEFINITION_STEP_NAME_MAX)
         return false;
+    i += part_len(text + i, len - i);
     return i == len || (text[i] == '.' && number_parse(text + i + 1, len - i - 1, &iteration));
 }
 

@@ -79,6 +79,16 @@ static void read_status(struct reading *reading, const char *name, enum saga_sta
         reading->wrong = name;
 }
 
+static enum fallback_kind read_fallback(struct reading *reading)
+{
+    const json_t *value = member(reading, "fallback");
+    enum fallback_kind kind = FALLBACK_NONE;
+
+    if (value != NULL && (!json_is_string(value) || !fallback_kind_parse(json_string_value(value), &kind)))
+        reading->wrong = "fallback";
+    return kind;
+}
+
 static void read_step(struct reading *reading, struct saga_step *step)
 {
     const char *status = json_string_value(member(reading, "status"));
@@ -92,6 +102,8 @@ static void read_step(struct reading *reading, struct saga_step *step)
     step->compensations = (int)read_number(reading, "compensations", INT_MAX);
     step->forgiven = (int)read_number(reading, "forgiven", INT_MAX);
     step->forever = read_flag(reading, "forever");
+    step->fallback = read_fallback(reading);
+    step->refused = read_flag(reading, "refused");
     step->unanswered = read_flag(reading, "unanswered");
     step->done_order = (int)read_number(reading, "doneOrder", INT_MAX);
     step->first_at_ms = read_number(reading, "firstAt", INT64_MAX);

@@ -27,6 +27,13 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     PUT_NUMBER(out, "forgiven", step->forgiven);
     if (step->forever)
         text_put(out, ",\"forever\":true");
+    if (step->fallback != FALLBACK_NONE) {
+        text_put(out, ",\"fallback\":\"");
+        buffer_text(out, fallback_kind_name(step->fallback));
+        buffer_char(out, '"');
+    }
+    if (step->refused)
+        text_put(out, ",\"refused\":true");
     if (step->unanswered)
         text_put(out, ",\"unanswered\":true");
     PUT_NUMBER(out, "doneOrder", step->done_order);

@@ -85,7 +85,7 @@ static void expression(struct random *random, struct buffer *text, const struct 
         say(text, "\"%s\"", random_one_in(random, 20) ? PICK(random, costly) : PICK(random, hostile));
     else if (seen->len > 0 && random_one_in(random, 2))
         say(text, "\"${steps.s%d.%s}\"", any_of(random, seen),
-            random_one_in(random, 4) ? "status" : random_one_in(random, 3) ? "error.code" : "output.v");
+            random_one_in(random, 4) ? "status" : random_one_in(random, 8) ? "fallback" : random_one_in(random, 3) ? "error.code" : "output.v");
     else
         say(text, "\"%s\"", PICK(random, harmless));
 }
@@ -160,6 +160,33 @@ static void compensation(struct random *random, struct buffer *text, int index, 
     say(text, "}");
 }
 
+static void fallback(struct random *random, struct buffer *text, int index, const struct seen *seen)
+{
+    say(text, ",\"fallback\":{");
+    if (random_one_in(random, 2)) {
+        say(text, "\"output\":");
+        document(random, text, seen);
+        say(text, "}");
+        return;
+    }
+    say(text, "\"service\":\"other\",\"command\":\"Instead%d\"", index);
+    if (random_one_in(random, 3))
+        say(text, ",\"timeout\":\"%ds\"", 1 + random_below(random, 20));
+    if (random_one_in(random, 2)) {
+        say(text, ",\"retry\":");
+        retry(random, text, false);
+    }
+    if (random_one_in(random, 5))
+        say(text, ",\"reply\":%s", random_mapping);
+    if (random_one_in(random, 3)) {
+        say(text, ",\"input\":");
+        document(random, text, seen);
+    }
+    if (random_one_in(random, 4))
+        compensation(random, text, index, seen);
+    say(text, "}");
+}
+
 /* A tree under construction. */
 struct maker {
     struct random *random;
@@ -207,6 +234,8 @@ static void command(struct maker *maker)
     maker->seen.commands[maker->seen.len++] = index;
     if (!random_one_in(random, 4))
         compensation(random, text, index, &maker->seen);
+    if (index != maker->pivot && random_one_in(random, 3))
+        fallback(random, text, index, &maker->seen);
     say(text, "}");
 }
 

@@ -578,6 +578,56 @@ static void check_row(void **state)
     leave(&stage);
 }
 
+/* --- what stands in for a step that is given up --- */
+
+/* b may be done by another service, undone by the same command there. */
+static const char spare[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0}},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\",\"input\":\"${steps.b.output}\"},"
+    "\"fallback\":{\"service\":\"t\",\"command\":\"D\",\"retry\":{\"attempts\":1}}},"
+    "{\"name\":\"c\",\"service\":\"s\",\"command\":\"C\",\"input\":{\"b\":\"${steps.b.output}\",\"by\":\"${steps.b.fallback}\",\"why\":\"${steps.b.error.code}\"},"
+    "\"compensation\":{\"command\":\"U\"}}]}";
+
+/* A value will do for b before the pivot, for y after it; that of x cannot be computed. */
+static const char lenient[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0}},\"steps\":["
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"},\"fallback\":{\"output\":{\"n\":3}}},"
+    "{\"name\":\"p\",\"service\":\"s\",\"command\":\"P\",\"pivot\":true,\"input\":{\"b\":\"${steps.b.output.n}\"}},"
+    "{\"name\":\"y\",\"service\":\"s\",\"command\":\"Y\",\"fallback\":{\"output\":\"${steps.y.error.code}\"}},"
+    "{\"name\":\"x\",\"service\":\"s\",\"command\":\"X\",\"fallback\":{\"output\":\"${input.no + 1}\"}}]}";
+
+static const struct row fallback_rows[] = {
+    {"a step that is exhausted is done by another service", "start, ok a, due, due, due, ok b:fallback", "a#1, b#1, b#2, b:fallback#1, c#1; running", spare},
+    {"where both may have acted both are undone, last first", "start, ok a, due, due, due, ok b:fallback, no c, undone b:fallback, undone b, undone a",
+     "a#1, b#1, b#2, b:fallback#1, c#1, ~b:fallback#1, ~b#1, ~a#1, result; compensated", spare},
+    {"what was answered each time is not undone", "start, ok a, again b, due, again b, ok b:fallback, no c, undone b:fallback, undone a",
+     "a#1, b#1, b#2, b:fallback#1, c#1, ~b:fallback#1, ~a#1, result; compensated", spare},
+    {"nothing stands in for a refusal", "start, ok a, no b, undone a", "a#1, b#1, ~a#1, result; compensated", spare},
+    {"a refusal of what stands in turns back", "start, ok a, due, due, due, no b:fallback, undone b, undone a",
+     "a#1, b#1, b#2, b:fallback#1, ~b#1, ~a#1, result; compensated", spare},
+    {"silence of what stands in counts as maybe done", "start, ok a, again b, due, again b, due, undone b:fallback, undone a",
+     "a#1, b#1, b#2, b:fallback#1, ~b:fallback#1, ~a#1, result; compensated", spare},
+    {"a late success is used by nobody, and undone with the rest", "start, ok a, again b, due, again b, ok b#1, ok b:fallback, no c, undone b:fallback, undone b, undone a",
+     "a#1, b#1, b#2, b:fallback#1, late, c#1, ~b:fallback#1, ~b#1, ~a#1, result; compensated", spare},
+    {"it is undone before what was done before it came", "start, ok a, again b, due, again b, ok b:fallback, ok b, ok b, no c, undone b, undone b:fallback, undone a",
+     "a#1, b#1, b#2, b:fallback#1, c#1, late, late, ~b#1, ~b:fallback#1, ~a#1, result; compensated", spare},
+    {"a late success of a completed saga is left in place", "start, ok a, again b, due, again b, ok b:fallback, ok c, ok b",
+     "a#1, b#1, b#2, b:fallback#1, c#1, result, late; completed", spare},
+    {"a success that comes on the way back is undone", "start, ok a, again b, due, again b, no b:fallback, ok b, undone a, undone b",
+     "a#1, b#1, b#2, b:fallback#1, ~a#1, ~b#1, result; compensated", spare},
+    {"pending extends what stands in", "start, ok a, due, due, due, +9, wait b:fallback, +9, ok b:fallback", "a#1, b#1, b#2, b:fallback#1, early, early, c#1; running", spare},
+    {"cancelled while the other service is at work", "start, ok a, due, due, due, cancel, undone b:fallback, undone b, undone a",
+     "a#1, b#1, b#2, b:fallback#1, ~b:fallback#1, ~b#1, ~a#1, result; cancelled", spare},
+    {"paused, the other service is asked when it goes on", "start, ok a, again b, due, pause, again b, resume, due", "a#1, b#1, b#2, parked, resumed, b:fallback#1; running", spare},
+    {"a value stands in at once", "start, due, due, due", "b#1, b#2, p#1; running", lenient},
+    {"a step that may have acted is undone, whatever stood in for it", "start, due, due, due, no p, undone b", "b#1, b#2, p#1, ~b#1, result; compensated", lenient},
+    {"past the pivot a value keeps the saga from parking", "start, ok b, ok p, due, due, due", "b#1, p#1, y#1, y#2, x#1; running", lenient},
+    {"past the pivot nothing stands in for what was refused", "start, ok b, ok p, no y, due, no y", "b#1, p#1, y#1, y#2, parked; parked", lenient},
+    {"refused once is refused", "start, ok b, ok p, no y, due, due", "b#1, p#1, y#1, y#2, parked; parked", lenient},
+    {"a value that cannot be computed fails", "start, ok b, ok p, ok y, due, due, due, retry, complete x:fallback", "b#1, p#1, y#1, x#1, x#2, parked, resumed, parked, resumed, result; completed", lenient},
+};
+
 /* --- where the groups stand --- */
 
 static const struct row status_rows[] = {
@@ -590,6 +640,7 @@ static const struct row status_rows[] = {
     {"a wait waits", "start, ok a", "a done, w waiting", failing},
     {"what a wait leads past is skipped, the group that it leaves is done", "start, ok a, due", "a done, g done, w done, b skipped, c skipped, t running, d running", leading},
     {"turned back, it waits no more", "start, ok a, +3600", "a compensating, c failed 2, v failed", cases},
+    {"what stands in is done, the step itself has failed", "start, due, due, due", "b unknown, b:fallback done, p running", lenient},
     {"parked past the pivot its groups go on", "start, seven a, ok p", "a done, c running 1, p done, y failed", torn},
 };
 
@@ -773,6 +824,58 @@ static void an_operators_input_stays(void **state)
     expr_vm_free(vm);
 }
 
+static json_t *input_of(const struct effects *effects, size_t i)
+{
+    assert_true(i < effects->len && effects->items[i].kind == EFFECT_COMMAND);
+    return effects->items[i].input;
+}
+
+static void reply(struct saga **saga, struct effects *effects, const char *step, enum saga_action action, json_t *body)
+{
+    int index = definition_step_index((*saga)->definition, step, strlen(step));
+    const struct saga_step *entry = saga_step_find(*saga, index);
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = (*saga)->updated_at_ms, .step = index, .action = action, .outcome = body == NULL ? REPLY_FAILURE : REPLY_SUCCESS,
+                               .attempt = action == ACTION_EXECUTE ? entry->attempts : entry->compensations, .body = body};
+
+    assert_int_equal(saga_apply(saga, &event, effects), BATON_OK);
+    json_decref(body);
+}
+
+/* Later steps see what stood in; each compensation what was done at its own service. */
+static void what_stands_in_has_the_output(void **state)
+{
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    struct effects effects = {0};
+    struct saga *saga = saga_of(spare, vm, &definition, &effects);
+    json_t *seen = parse("{\"b\":2,\"by\":\"service\",\"why\":\"TIMEOUT\"}");
+
+    (void)state;
+    reply(&saga, &effects, "a", ACTION_EXECUTE, json_null());
+    for (int i = 0; i < 3; i++) {
+        struct saga_event timer = {.kind = EVENT_TIMER, .at_ms = saga->due_at_ms};
+
+        assert_int_equal(saga_apply(&saga, &timer, &effects), BATON_OK);
+    }
+    assert_string_equal(effects.items[0].service, "t");
+    assert_string_equal(effects.items[0].command, "D");
+    reply(&saga, &effects, "b", ACTION_EXECUTE, json_integer(1));
+    reply(&saga, &effects, "b:fallback", ACTION_EXECUTE, json_integer(2));
+    assert_true(json_equal(input_of(&effects, 0), seen));
+    reply(&saga, &effects, "c", ACTION_EXECUTE, NULL);
+    assert_int_equal(json_integer_value(input_of(&effects, 0)), 2);
+    assert_string_equal(effects.items[0].service, "t");
+    assert_string_equal(effects.items[0].command, "U");
+    reply(&saga, &effects, "b:fallback", ACTION_COMPENSATE, json_null());
+    assert_int_equal(json_integer_value(input_of(&effects, 0)), 1);
+    assert_string_equal(effects.items[0].service, "s");
+    json_decref(seen);
+    effects_free(&effects);
+    saga_free(saga);
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
 static void time_never_runs_back(void **state)
 {
     struct expr_vm *vm = expr_vm_new();
@@ -799,13 +902,14 @@ int main(void)
         cmocka_unit_test(sixteen_early_signals_are_kept_and_given_out_in_order),
         cmocka_unit_test(a_flood_of_duplicates_does_not_push_out_the_rest),
         cmocka_unit_test(an_operators_input_stays),
+        cmocka_unit_test(what_stands_in_has_the_output),
         cmocka_unit_test(time_never_runs_back),
     };
 
     int failed = 0;
 
     given = json_pack("{s:i}", "by", 7);
-    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
+    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(given);
     return failed;
 }

@@ -69,8 +69,8 @@ static void tell(struct buffer *out, const struct worker *worker)
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
 
-        say(out, "\n%d %s case=%d %d ~%d -%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
-            step->chosen + 100 * step->forever, step->attempts, step->compensations, step->forgiven, step->unanswered, step->done_order, (long long)step->first_at_ms,
+        say(out, "\n%d %s case=%d %d ~%d -%d fallback=%d%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
+            step->chosen + 100 * step->forever, step->attempts, step->compensations, step->forgiven, step->fallback, step->refused, step->unanswered, step->done_order, (long long)step->first_at_ms,
             (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
         tell_json(out, "output", step->output);
         tell_json(out, "error", step->error);
@@ -110,6 +110,7 @@ struct world {
     struct book book;
     int64_t now;
     const struct saga_event *event; /* that happens */
+    bool refusing;                  /* it is a participant's no */
 };
 
 /* Is it this verb that happens, and is it applied? */
@@ -150,12 +151,12 @@ static bool to_be_undone(enum step_status status)
     return status == STEP_DONE || status == STEP_UNKNOWN;
 }
 
-/* Skipped by an operator, though it may have happened. */
+/* Skipped by an operator, though it may have happened; or done after all, while something stood in for it. */
 static bool skipped_perhaps_done(const struct saga *saga, int index)
 {
     const struct saga_step *step = saga == NULL ? NULL : saga_step_find(saga, index);
 
-    return step != NULL && step->status == STEP_SKIPPED && step->done_order > 0;
+    return step != NULL && (step->status == STEP_SKIPPED || step->status == STEP_FAILED) && step->done_order > 0;
 }
 
 /* What is done, or given up unanswered, gets its place in the order by which it must be undone. */
@@ -183,7 +184,9 @@ static bool behind(const struct world *world, int index)
     const struct saga_step *group = step->parent < 0 ? NULL : saga_step_find(world->one.saga, step->parent);
 
     if (entry != NULL)
-        return entry->status == STEP_DONE || entry->status == STEP_SKIPPED;
+        return entry->status == STEP_DONE || entry->status == STEP_SKIPPED || entry->fallback != FALLBACK_NONE;
+    if (step->stands_in != FALLBACK_NONE) /* and was not needed, or not yet */
+        return group == NULL || group->fallback == FALLBACK_NONE;
     if (step->parent < 0)
         return false;
     return group == NULL || group->status == STEP_SKIPPED ||
@@ -197,6 +200,11 @@ static bool is_group_around(const struct world *world, int index, int inner)
     for (int i = steps[inner].parent; i >= 0; inner = i, i = steps[i].parent) {
         const struct saga_step *group = saga_step_find(world->one.saga, i);
 
+        if (steps[inner].stands_in != FALLBACK_NONE) {
+            MUST(group != NULL && (group->status == STEP_FAILED || group->status == STEP_UNKNOWN) && group->fallback == steps[inner].stands_in,
+                 "something stands in for a step that was not given up");
+            continue;
+        }
         MUST(group != NULL && group->status == STEP_RUNNING, "a step goes on in a group that does not");
         MUST(group->chosen == (steps[i].kind == STEP_SWITCH ? steps[inner].branch + 1 : 0), "a step goes on in a case that was not taken");
         if (i == index)
@@ -213,6 +221,7 @@ static void check_execute(const struct world *world, const struct effect *effect
 
     MUST(!world->book.turned_back && !after->turned_back, "an execute command after compensation began");
     MUST(was == STEP_STATUS_COUNT || is_open(was) || asked(world, VERB_RETRY), "an execute command for a settled step");
+    MUST(step->stands_in == FALLBACK_NONE || was != STEP_STATUS_COUNT || !world->refusing, "something stands in for a refusal");
     for (int i = 0; i < effect->step; i++)
         MUST(behind(world, i) || is_group_around(world, i, effect->step), "an execute command before the step before it was done");
     MUST(strcmp(effect->service, step->service) == 0 && strcmp(effect->command, step->command) == 0, "another step's command");
@@ -320,7 +329,7 @@ static void check_steps(const struct world *world, const struct saga *before)
             MUST(!step->forever || world->one.definition->steps[step->index].timeout_ms == 0, "a wait for ever that has a timeout");
             continue;
         }
-        MUST(step->status == STEP_SKIPPED ||
+        MUST(step->status == STEP_SKIPPED || (step->status == STEP_FAILED && step->fallback != FALLBACK_NONE) ||
                  (step->done_order != 0) == (to_be_undone(step->status) || is_undoing(step->status) || step->status == STEP_COMPENSATED ||
                                              step->status == STEP_COMPENSATION_FAILED || step->status == STEP_COMPENSATION_SKIPPED),
              "a place in the order of completion, but neither done nor unknown");
@@ -467,7 +476,9 @@ static void answer(struct world *world, int step, enum saga_action action, int a
     }
     if (outcome == REPLY_SUCCESS && action == ACTION_EXECUTE && attempt >= 1 && attempt <= world->book.sent[step][action])
         world->book.succeeded[step] = true;
+    world->refusing = outcome == REPLY_FAILURE && action == ACTION_EXECUTE;
     happen(world, &event);
+    world->refusing = false;
     json_decref(event.body);
 }
 

@@ -300,10 +300,20 @@ def apply_patch(state, patch):
     return after
 
 
+def stand_in(step):
+    """What stands in for a step that is given up, as a step: what it leaves out is as the step says, but it is undone where it was done."""
+    inherited = {key: step[key] for key in ("reply", "compensation") if key in step and "service" in step["fallback"]}
+    if "compensation" in inherited:
+        inherited["compensation"] = {key: value for key, value in inherited["compensation"].items() if key != "service"}
+    return {**inherited, **step["fallback"], "name": step["name"] + ":fallback"}
+
+
 def tree(steps, group=None, case=0):
     """(step, name of the group it stands in or None, its case there from 1, 0 = no switch), in the order of the text."""
     for step in steps:
         yield step, group, case
+        if "fallback" in step:
+            yield stand_in(step), None, 0
         yield from tree(step.get("sequence", []), step["name"])
         for number, item in enumerate(step.get("switch", []), 1):
             yield from tree(item["steps"], step["name"], number)
@@ -728,7 +738,7 @@ def check_groups(case):
                     yield f"saga {saga_id}: {step.after['status']}, but {name} is {entry['status']}"
                 if step.after["status"] == "completed" and entry["status"] == "done":
                     missing = [inner for inner, (_, at, its) in defined.items() if at == name and its == entry.get("case", 0) and
-                               entries.get(inner, {}).get("status") not in ("done", "skipped")]
+                               entries.get(inner, {}).get("status") not in ("done", "skipped") and "fallback" not in entries.get(inner, {})]
                     if missing:
                         yield f"saga {saga_id}: completed, but {missing} in {name} are not done"
 
@@ -773,6 +783,26 @@ def check_compensations(case):
             yield f"saga {saga_id}: completed, but compensations were sent"
 
 
+def check_fallbacks(case):
+    """Something stands in for a step that was given up, and for no refusal; it is what the definition says; a saga that completes has it."""
+    for saga_id, saga in case.sagas.items():
+        for step in saga.steps:
+            entries, before = step.after["steps"], step.before["steps"] if step.before else {}
+            for name, entry in entries.items():
+                defined, other = case.step_of(step.after, name), entries.get(name + ":fallback")
+                if other is None and "fallback" not in entry:
+                    continue
+                kind = "service" if "service" in defined.get("fallback", {}) else "output" if "fallback" in defined else None
+                if entry.get("fallback") != kind:
+                    yield f"saga {saga_id}: {name} says that {entry.get('fallback')} stands in for it, the definition says {kind}"
+                if other is None or entry["status"] in ("done", "running", "retrying") and not step.after["turnedBack"]:
+                    yield f"saga {saga_id}: {name} is {entry['status']}, {'nothing' if other is None else 'something'} stands in for it"
+                if "fallback" not in before.get(name, {}) and ["refused", name] in [done[1:3] for done in step.step.get("patch", {}).get("history", [])]:
+                    yield f"saga {saga_id}: something stands in for {name}, which was refused"
+                if step.after["status"] == "completed" and (other or {}).get("status") not in ("done", "skipped"):
+                    yield f"saga {saga_id}: completed, but what stands in for {name} is not done"
+
+
 def outcome_of(reply):
     """What a reply says, by the rules of the wire alone; None where a mapping of the definition might decide."""
     if header(reply, "saga-outcome"):
@@ -815,7 +845,7 @@ def check_effects(case):
                 continue  # an operator knows better
             if saga.state["status"] in ("compensated", "cancelled") and "success" in execute and "compensation" in defined and "success" not in undo:
                 yield f"saga {saga_id}: compensated, but the participant of {name} has done it and not undone it"
-            if saga.state["status"] == "completed" and entry["status"] != "skipped" and "success" not in execute:
+            if saga.state["status"] == "completed" and entry["status"] != "skipped" and "fallback" not in entry and "success" not in execute:
                 yield f"saga {saga_id}: completed, but the participant of {name} has not said that it is done"
 
 
@@ -914,7 +944,7 @@ def check_states(case):
 
 
 CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_answers, check_ends, check_waits,
-          check_groups, check_compensations, check_effects, check_view, check_states)
+          check_groups, check_compensations, check_fallbacks, check_effects, check_view, check_states)
 
 
 def findings(evidence):

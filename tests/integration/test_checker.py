@@ -143,6 +143,19 @@ def grouped(name, count, **group):
     return edit
 
 
+def both(one, other):
+    def damage(evidence):
+        one(evidence)
+        other(evidence)
+    return damage
+
+
+def given_up(status, **patch):
+    """A of saga "no" may be answered by a value, and was."""
+    return both(defined(b"chain@1", lambda steps: steps[0].update(fallback={"output": 1})), rewrite(step_of("no", "B/x/1"), lambda document: (
+        its(document, "no")["patch"]["steps"].update({"A": {"status": status, "fallback": "output"}, "A:fallback": {"status": "done"}}), its(document, "no")["patch"].update(patch))))
+
+
 UNDO = "no/B/c/1"
 ROWS = [  # what is damaged, how, what the checker says of it
     ("a command sent twice", double("chain.commands", of("ce_id", UNDO)), f"command {UNDO}: 2 times"),
@@ -209,6 +222,13 @@ ROWS = [  # what is damaged, how, what the checker says of it
         C={"status": "running"})), "saga no: compensated, but C is running"),
     ("a completed group that lacks a step", defined(b"mirror@1", lambda steps: steps[0].update(sequence=[{"name": "inner"}])),
      "completed, but ['inner'] in show are not done"),
+    ("a value in place of another service", both(given_up("failed"), defined(b"chain@1", lambda steps: steps[0].update(fallback={"service": "x"}))),
+     "saga no: A says that output stands in for it, the definition says service"),
+    ("a value for what is done", given_up("done"), "saga no: A is done, something stands in for it"),
+    ("a value for a refusal", given_up("failed", history=[[1, "refused", "A", 1]]), "saga no: something stands in for A, which was refused"),
+    ("a completed saga that lacks what stands in", both(defined(b"mirror@2", lambda steps: steps[-1].update(fallback={"output": 1})),
+                                                        rewrite(last_of("plain"), lambda document: its(document, "plain")["patch"]["steps"]["after"].update(fallback="output"))),
+     "saga plain: completed, but what stands in for after is not done"),
     ("a wait that is never due", rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["patch"]["steps"].update(A={"status": "waiting"})),
      "saga no: A waits without a due time"),
     ("a step for ever", rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["patch"]["steps"].update(A={"status": "done", "forever": True})),

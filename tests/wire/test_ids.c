@@ -11,6 +11,9 @@ static const struct row {
     {"an execute command's id", "o-1/reserve/x/1", "saga o-1 step reserve execute 1"},
     {"a compensate command's id", "o-1/reserve/c/12", "saga o-1 step reserve compensate 12"},
     {"an iteration of a for-each", "o-1/ship.7/x/1", "saga o-1 step ship.7 execute 1"},
+    {"what stands in for a step", "o-1/ship:fallback/x/1", "saga o-1 step ship:fallback execute 1"},
+    {"what stands in for it in a for-each", "o-1/ship:fallback.7/c/1", "saga o-1 step ship:fallback.7 compensate 1"},
+    {"nothing else belongs to a step", "o-1/ship:other/x/1", "none"},
     {"a saga id with every kind of sign", "a.B_9:-/s/x/1", "saga a.B_9:- step s execute 1"},
     {"the largest attempt", "o/s/x/2147483647", "saga o step s execute 2147483647"},
     {"an attempt beyond int is not ours", "o/s/x/2147483648", "none"},
@@ -55,14 +58,15 @@ static void check_id(void **state)
 
 static void longest_parts_fit(void **state)
 {
-    char saga[SAGA_ID_MAX + 1], step[DEFINITION_STEP_NAME_MAX + 1], out[WIRE_MESSAGE_ID_MAX];
+    char saga[SAGA_ID_MAX + 1], step[DEFINITION_ENTRY_NAME_MAX + 8], out[WIRE_MESSAGE_ID_MAX];
     struct wire_message_id id;
     size_t len;
 
     (void)state;
     memset(saga, 'a', SAGA_ID_MAX);
     memset(step, 'b', DEFINITION_STEP_NAME_MAX);
-    saga[SAGA_ID_MAX] = step[DEFINITION_STEP_NAME_MAX] = '\0';
+    saga[SAGA_ID_MAX] = '\0';
+    strcpy(step + DEFINITION_STEP_NAME_MAX, ":fallback.999999");
     len = wire_message_id(out, saga, step, ACTION_EXECUTE, INT32_MAX);
     assert_int_equal(len, strlen(out));
     assert_true(wire_message_id_parse(out, len, &id));

@@ -1,0 +1,52 @@
+/*
+ * fallback.c -- what stands in for a step that is given up: a value, or another service.
+ *
+ * Owns:     when it is taken, and what becomes of the step that it stands in for.
+ * Rule:     a refusal is an answer: nothing stands in for that. Exhaustion, silence and an open breaker are none.
+ * Rule:     what stands in has an entry of its own, `<step>:fallback`: its attempts, its output, its compensation. The step's entry tells of the step
+ *           alone; unknown, or done after all, it is undone like any other if the saga turns back, and left in place if the saga completes.
+ * Tests:    tests/core/test_apply.c
+ */
+#include "apply_internal.h"
+
+bool fallback_taken(const struct saga_step *step)
+{
+    return step->fallback != FALLBACK_NONE;
+}
+
+int fallback_of(struct apply *apply, struct saga_step *step)
+{
+    int other = apply->definition->steps[step->index].fallback;
+
+    if (other == 0 || step->refused)
+        return -1;
+    step->fallback = apply->definition->steps[other].stands_in;
+    step->changed = true;
+    apply_history(apply, HISTORY_FALLBACK, step->index, 0);
+    return other;
+}
+
+int fallback_enter_value(struct apply *apply, struct saga_step *step)
+{
+    json_t *value = NULL, *error = NULL;
+
+    if (!apply_template(apply, apply->definition->steps[step->index].output, &value, &error)) {
+        apply_set(apply, &step->error, error);
+        return forward_enter_failed(apply, step);
+    }
+    apply_set(apply, &step->output, value);
+    json_decref(step->error); /* of before an operator's retry */
+    step->error = NULL;
+    forward_settle(apply, step, STEP_DONE);
+    apply_history(apply, HISTORY_DONE, step->index, 0);
+    return forward_follow(apply, step->index);
+}
+
+void fallback_done_after_all(struct apply *apply, struct saga_step *step, json_t *output)
+{
+    if (step->done_order > 0)
+        return;
+    step->done_order = apply_next_order(apply);
+    apply_set(apply, &step->output, json_incref(output));
+    step->changed = true;
+}
