@@ -129,7 +129,7 @@ struct saga_history {
     enum history_kind kind;
     int step;    /* definition index; -1 = the saga itself */
     int attempt; /* 0 = none */
-    json_t *note; /* owned; {"who","why"?} of a verb; NULL = none */
+    json_t *note; /* owned; {"who","why"?,"job"?} of a verb; NULL = none */
 };
 
 /* Where the starter wants its answer, if it said so. */
@@ -211,6 +211,7 @@ struct saga_event {
     const char *step_name; /* NULL = none */
     json_t *value;         /* retry: the input; skip, complete: the output; NULL or null = none */
     const char *verb_id;   /* of the message that asked for it, for the journal; NULL = none */
+    const char *job;       /* that asks it of many sagas, kept in the history's note; NULL = none */
 
     /* EVENT_SIGNAL, `who` sent it (NULL = not said); all borrowed. The wait for it takes it, or will, or it is counted as late. `body` is its payload: the wait's output. */
     const char *signal; /* its name */

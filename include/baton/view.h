@@ -70,6 +70,20 @@ struct view_timer {
     int64_t due_ms;
 };
 
+/* Sagas by the time of their last change. */
+struct view_page {
+    int32_t partition;
+    const char *type;       /* definition name; "" = any */
+    bool status[SAGA_STATUS_COUNT]; /* those wanted */
+    int64_t after_ms;       /* beyond this saga, in order of time and id */
+    char after_id[SAGA_ID_MAX + 1];
+    struct view_timer *items; /* the caller's, max of them; due_ms holds the time of the last change */
+    size_t max;
+    size_t ret_n;
+    bool ret_more;  /* than fitted in */
+    int64_t ret_w;  /* read after them: what they are complete up to; VIEW_NO_W = missing */
+};
+
 struct view {
     void *self;
 
@@ -93,6 +107,9 @@ struct view {
     /** Ended sagas not updated since before_ms, oldest first, at most max; due_ms holds the time of the last update. */
     enum baton_err (*ended_before)(void *self, int32_t partition, int64_t before_ms, struct view_timer *ret_ended, size_t max,
                                    size_t *ret_n, struct baton_error *err);
+
+    /** The next sagas of a page, oldest change first. */
+    enum baton_err (*page)(void *self, struct view_page *page, struct baton_error *err);
 
     /** Leave a mark at p for the next owner, over the one that is there; "" takes it away. A rebuild leaves it alone. */
     enum baton_err (*trial)(void *self, int32_t partition, const char *text, struct baton_error *err);

@@ -5,6 +5,7 @@
 #define BATON_WIRE_H
 
 #include <baton/bus.h>
+#include <baton/filter.h>
 #include <baton/json.h>
 #include <baton/saga.h>
 
@@ -106,12 +107,25 @@ enum baton_err wire_reply_read(const struct bus_message *message, const struct j
 void wire_reply_clear(struct wire_reply *reply);
 
 /* --- input: control --- */
+/* The same asked of every saga of a partition that a filter names: worked off a page at a time, each page's message written in the transaction of the page
+ * before, so that no page is lost or done twice. */
+#define WIRE_JOB_SHOWN_MAX 20 /* sagas that its answer names; all are counted */
+struct wire_job {
+    struct saga_filter where;
+    bool preview;     /* only count, and name the first */
+    int64_t since_ms; /* when it began: sagas that started later are none of its business; 0 = this is its first page */
+    int64_t after_ms; /* the last saga looked at: its last change, and ... */
+    char after_id[SAGA_ID_MAX + 1];
+    int64_t found, accepted, refused;
+    json_t *sagas; /* owned; [{"id","definition","version","status","outcome","reason"}], the first of them; outcome null in a preview */
+};
 struct wire_control { /* what an operator, or a program, asks of a saga */
     json_t *doc; /* owned; the texts below are borrowed from it */
     const char *signal; /* its name; NULL = it is a verb */
     enum saga_verb verb;
     const char *who, *why, *step; /* why, step: NULL = none; who too, of a signal */
     json_t *value;                /* borrowed: the input of retry, the output of skip and complete, the data of a signal; NULL = none */
+    struct wire_job *job;         /* owned; NULL = it asks it of one saga */
     char *message_id;             /* owned; ce_id; NULL = none */
     char *reply_topic, *reply_correlation; /* owned; as in a start; the correlation is the message's id if it gave no other */
 };
@@ -166,6 +180,12 @@ struct wire_answer {
 /** The answer to a control message that named a topic for it. */
 enum baton_err wire_answer_write(const struct wire_answer *answer, const struct wire_control *control, int64_t now_ms, struct wire_out *out,
                                  struct baton_error *err);
+/** The next page of a job, on the control topic: its message with control->job as it is now. */
+enum baton_err wire_job_write(const struct wire_control *control, const char *id, const char *control_topic, int32_t partition, struct wire_out *out,
+                              struct baton_error *err);
+/** The answer of a job that is done with its partition. complete = false: sagas kept moving ahead of it, some may be missed. */
+enum baton_err wire_job_answer_write(const struct wire_control *control, const char *id, int32_t partition, int64_t offset, bool complete,
+                                     int64_t now_ms, struct wire_out *out, struct baton_error *err);
 /** The dead letter: original key, value, headers and the dlq-* headers (older dlq-* headers are replaced). It borrows from message, as a
  * forwarded record does: produce it before the message is released. */
 enum baton_err wire_dead_letter_write(const struct bus_message *message, const char *origin_topic, enum dlq_reason reason,

@@ -149,22 +149,32 @@ enum baton_err input_read(const char *given, char **ret_text, size_t *ret_len, j
 struct control;
 /** BATON_E_NOT_FOUND: the topics are not there; BATON_E_RETRY: Kafka is away. */
 enum baton_err control_open(struct cli *cli, struct control **ret_control, struct baton_error *err);
+#define CONTROL_ID_MAX SAGA_ID_MAX
+struct control_question {
+    char id[CONTROL_ID_MAX + 1]; /* whom it is asked */
+    char tag[33];                /* names it; set by control_ask */
+    json_t *answer;              /* the answer's value, owned by whoever asked; NULL = not yet */
+};
+int32_t control_partitions(const struct control *control); /* of the control topic */
 /**
- * Ask one thing of one saga and wait for what became of it.
+ * Ask the same of each and wait for what became of it.
  *
- * @message     Borrowed: the control message's value.
- * @ret_answer  Out, new reference: the answer's value.
- * Returns BATON_OK; BATON_E_STALE: sent, but no answer within seconds; BATON_E_RETRY: Kafka is away.
+ * @message  Borrowed: the control message's value.
+ * Returns BATON_OK with all answers; BATON_E_STALE: sent, but not all were answered within seconds; BATON_E_RETRY: Kafka is away.
  */
-enum baton_err control_ask(struct control *control, const char *id, const json_t *message, int64_t seconds, json_t **ret_answer,
+enum baton_err control_ask(struct control *control, struct control_question *questions, size_t n, const json_t *message, int64_t seconds,
                            struct baton_error *err);
 void control_close(struct control *control); /* NULL is fine */
 
-/* where.c */
-/** The sagas that have not ended, or have the status asked for, and fit the filter; *ret_more: it looked at max and there may be more. BATON_E_INVALID: no
- * filter. */
-enum baton_err where_find(struct cli *cli, const char *text, struct redis_listed *ret_sagas, size_t max, size_t *ret_n, bool *ret_more,
-                          struct baton_error *err);
+/* verb_job.c */
+struct verb_job {
+    const char *where; /* the filter */
+    bool yes;          /* else only count */
+    json_t *message;   /* borrowed: of the verb; "where" and "preview" are put into it */
+    int64_t seconds;   /* to wait for */
+};
+/** Exit code. */
+int verb_job(struct cli *cli, const struct verb_job *job);
 
 /* saga_command.c */
 /** The state document of one saga, as Redis has it; new reference. BATON_E_NOT_FOUND, BATON_E_RETRY; BATON_E_INVALID: not an id. */

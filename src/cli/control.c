@@ -21,6 +21,7 @@
 struct control {
     struct cli *cli;
     struct kafka_sender *sender;
+    int32_t control_partitions;
     int32_t partitions;        /* of the events topic */
     struct kafka_tail **tails; /* by partition; NULL = not open */
 };
@@ -47,6 +48,7 @@ enum baton_err control_open(struct cli *cli, struct control **ret_control, struc
         return baton_fail(err, BATON_E_NOMEM, "out of memory");
     }
     control->cli = cli;
+    control->control_partitions = partitions[0];
     control->partitions = partitions[1];
     rc = kafka_sender_open(&cli->kafka, &control->sender, err);
     if (rc == BATON_OK)
@@ -65,6 +67,11 @@ void control_close(struct control *control)
     kafka_sender_close(control->sender);
     free(control->tails);
     free(control);
+}
+
+int32_t control_partitions(const struct control *control)
+{
+    return control->control_partitions;
 }
 
 static enum baton_err send_message(struct control *control, const char *id, const char *tag, const json_t *message, struct baton_error *err)
@@ -93,46 +100,70 @@ static bool is_answer(const struct bus_message *message, const char *tag)
            correlation != NULL && correlation->len == strlen(tag) && memcmp(correlation->value, tag, correlation->len) == 0;
 }
 
-static enum baton_err await_answer(struct kafka_tail *tail, const char *tag, int64_t seconds, json_t **ret_answer, struct baton_error *err)
+/* What the tail has next: the answer to one of these that has none yet, or nothing. */
+static enum baton_err read_one(struct kafka_tail *tail, int wait_ms, struct control_question *questions, size_t n, size_t *ret_answered, struct baton_error *err)
 {
-    struct timespec start, now;
+    struct bus_message message;
+    enum baton_err rc = kafka_tail_next(tail, wait_ms, &message, err);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &start);
-    do {
-        struct bus_message message;
-        enum baton_err rc = kafka_tail_next(tail, READ_WAIT_MS, &message, err);
-
-        if (rc == BATON_OK) {
-            bool found = is_answer(&message, tag);
-
-            if (found)
-                rc = json_parse(message.value, message.value_len, &json_default_limits, ret_answer, err);
-            kafka_tail_release(tail, &message);
-            if (found)
-                return rc;
-        } else if (rc != BATON_E_RETRY && rc != BATON_E_NOT_FOUND) {
-            return rc;
-        }
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    } while (now.tv_sec - start.tv_sec < seconds);
-    return baton_fail(err, BATON_E_STALE, "no answer within %" PRId64 " s: does a worker run? What was asked stands, a worker will see to it", seconds);
+    if (rc == BATON_E_RETRY || rc == BATON_E_NOT_FOUND)
+        return BATON_OK;
+    if (rc != BATON_OK)
+        return rc;
+    for (size_t i = 0; i < n && rc == BATON_OK; i++) {
+        if (questions[i].answer != NULL || !is_answer(&message, questions[i].tag))
+            continue;
+        rc = json_parse(message.value, message.value_len, &json_default_limits, &questions[i].answer, err);
+        *ret_answered += rc == BATON_OK;
+        break;
+    }
+    kafka_tail_release(tail, &message);
+    return rc;
 }
 
-enum baton_err control_ask(struct control *control, const char *id, const json_t *message, int64_t seconds, json_t **ret_answer,
+static int64_t seconds_now(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+static enum baton_err await_answers(struct control *control, struct control_question *questions, size_t n, int64_t seconds, struct baton_error *err)
+{
+    int64_t until = seconds_now() + seconds;
+    size_t answered = 0;
+
+    while (answered < n && seconds_now() <= until) {
+        for (size_t i = 0; i < n; i++) {
+            struct kafka_tail *tail = control->tails[wire_partition_of(questions[i].id, strlen(questions[i].id), control->partitions)];
+            enum baton_err rc = questions[i].answer != NULL ? BATON_OK : read_one(tail, READ_WAIT_MS / (int)n + 1, questions, n, &answered, err);
+
+            if (rc != BATON_OK)
+                return rc;
+        }
+    }
+    return answered == n ? BATON_OK
+                         : baton_fail(err, BATON_E_STALE, "no answer within %" PRId64 " s: does a worker run? What was asked stands, a worker will see to it", seconds);
+}
+
+enum baton_err control_ask(struct control *control, struct control_question *questions, size_t n, const json_t *message, int64_t seconds,
                            struct baton_error *err)
 {
-    struct kafka_tail **tail = &control->tails[wire_partition_of(id, strlen(id), control->partitions)];
-    uint64_t random[2] = {0};
-    char tag[33];
     enum baton_err rc = BATON_OK;
 
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return baton_fail(err, BATON_E_FATAL, "the system gives no random bytes");
-    (void)snprintf(tag, sizeof tag, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
-    if (*tail == NULL)
-        rc = kafka_tail_open(&control->cli->kafka, config_topics(control->cli->config)->events,
-                             wire_partition_of(id, strlen(id), control->partitions), -1, tail, err);
-    if (rc == BATON_OK)
-        rc = send_message(control, id, tag, message, err);
-    return rc == BATON_OK ? await_answer(*tail, tag, seconds, ret_answer, err) : rc;
+    for (size_t i = 0; i < n && rc == BATON_OK; i++) {
+        int32_t partition = wire_partition_of(questions[i].id, strlen(questions[i].id), control->partitions);
+
+        uint64_t random[2] = {0};
+
+        if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+            return baton_fail(err, BATON_E_FATAL, "the system gives no random bytes");
+        (void)snprintf(questions[i].tag, sizeof questions[i].tag, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+        if (control->tails[partition] == NULL)
+            rc = kafka_tail_open(&control->cli->kafka, config_topics(control->cli->config)->events, partition, -1, &control->tails[partition], err);
+    }
+    for (size_t i = 0; i < n && rc == BATON_OK; i++)
+        rc = send_message(control, questions[i].id, questions[i].tag, message, err);
+    return rc == BATON_OK ? await_answers(control, questions, n, seconds, err) : rc;
 }

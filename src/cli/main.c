@@ -55,8 +55,8 @@ static const struct cli_flag list_flags[] = {
 #define WHO_FLAGS                                                                                                                      \
     {"--why", "TEXT", "the reason, for the saga's history"},                                                                           \
     {"--who", "NAME", "whoever asks; left out: this user and host"},                                                                   \
-    {"--timeout", "SECONDS", "how long to wait for the answer; left out: 10"},                                                         \
-    {"--where", "FILTER", "instead of ID: all sagas that fit, as type=T,status=S,step=N,older=30m"},        \
+    {"--timeout", "SECONDS", "how long to wait for the answer; left out: 10, with --where 600"},                                                         \
+    {"--where", "FILTER", "instead of ID: all sagas that fit, as type=T,version=2,status=S,step=N,service=V,older=30m"},        \
     {"--yes", NULL, "with --where: do it; left out: only count"},                                                                      \
     {NULL, NULL, NULL}
 static const struct cli_flag verb_flags[] = {WHO_FLAGS};

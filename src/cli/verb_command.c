@@ -1,9 +1,7 @@
 /*
- * verb_command.c -- what an operator asks of a saga, or of all that a filter names.
+ * verb_command.c -- what an operator asks of a saga; of all that a filter names: verb_job.c.
  *
  * Owns:     the control message of each verb; what an answer means for a shell.
- * Rule:     a filter's sagas are asked one after the other, each when the one before has been answered: that is all the throttle there is,
- *           and whoever ends this process ends the job. It says how far it got.
  * Tests:    tests/cli/test_commands.py, tests/integration/test_verbs.py
  */
 #include "cli.h"
@@ -19,7 +17,7 @@
 #define TIMEOUT_STANDARD_S 10
 #define TIMEOUT_MAX_S 3600
 #define SIGNAL "signal"
-#define WHERE_MAX 10000 /* sagas that one call looks at */
+#define TIMEOUT_WHERE_S 600
 
 struct asking {
     struct cli *cli;
@@ -28,7 +26,6 @@ struct asking {
     int64_t seconds;
     struct control *control;
     json_t *message;
-    json_t *rows; /* with --where: the answers */
 };
 
 /* --- the message --- */
@@ -138,89 +135,24 @@ static int fail(const struct baton_error *err)
     return err->code == BATON_E_STALE ? EXIT_TIMED_OUT : code;
 }
 
-static int ask_one(struct asking *asking, const char *id)
+static int ask(struct asking *asking, const char *id)
 {
+    struct control_question question = {.answer = NULL};
     struct baton_error err = {0};
-    json_t *answer = NULL;
     int code = EXIT_OK;
 
-    if (control_ask(asking->control, id, asking->message, asking->seconds, &answer, &err) != BATON_OK)
+    (void)strcpy(question.id, id);
+    if (control_ask(asking->control, &question, 1, asking->message, asking->seconds, &err) != BATON_OK)
         return fail(&err);
-    code = code_of(answer);
-    if (asking->rows != NULL)
-        (void)json_array_append(asking->rows, answer);
-    else if (asking->cli->output != OUTPUT_TEXT)
-        cli_print_json(answer);
+    code = code_of(question.answer);
+    if (asking->cli->output != OUTPUT_TEXT)
+        cli_print_json(question.answer);
     else if (code == EXIT_OK)
-        print_answer(answer);
+        print_answer(question.answer);
     else
-        (void)fprintf(stderr, "error: %s is %s: %s\n", text_at(answer, "verb"), code == EXIT_CONFLICT ? "refused" : "of no use",
-                      text_at(answer, "reason"));
-    json_decref(answer);
-    return code;
-}
-
-/* --- by a filter --- */
-
-static void print_listed(const json_t *row)
-{
-    (void)printf("%-13s %-20s %s\n", text_at(row, "status"), text_at(row, "definition"), text_at(row, "id"));
-}
-
-static void preview(struct asking *asking, const struct redis_listed *sagas, size_t n)
-{
-    json_t *rows = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "id", sagas[i].id, "definition", sagas[i].type, "status",
-                                                    saga_status_name(sagas[i].status)));
-    cli_print_rows(asking->cli, rows, print_listed);
-}
-
-/* The worst that happened; one that was not answered ends the job. */
-static int ask_all(struct asking *asking, const struct redis_listed *sagas, size_t n)
-{
-    size_t done = 0;
-    int worst = EXIT_OK;
-
-    asking->rows = json_array();
-    for (; done < n; done++) {
-        int code = ask_one(asking, sagas[done].id);
-
-        worst = code > worst ? code : worst;
-        if (code != EXIT_OK && code != EXIT_CONFLICT && code != EXIT_MISSING)
-            break;
-    }
-    cli_print_rows(asking->cli, asking->rows, print_answer);
-    (void)fprintf(stderr, "%zu of %zu asked\n", done, n);
-    return worst;
-}
-
-static int by_filter(struct asking *asking)
-{
-    struct redis_listed *sagas = calloc(WHERE_MAX, sizeof *sagas);
-    struct baton_error err = {0};
-    size_t n = 0;
-    bool more = false;
-    int code = EXIT_OK;
-    enum baton_err rc = sagas == NULL ? baton_fail(&err, BATON_E_NOMEM, "out of memory") : BATON_OK;
-
-    if (rc == BATON_OK)
-        rc = where_find(asking->cli, asking->where, sagas, WHERE_MAX, &n, &more, &err);
-    if (rc == BATON_OK)
-        rc = control_open(asking->cli, &asking->control, &err);
-    if (rc != BATON_OK) {
-        code = cli_fail(&err);
-        goto out;
-    }
-    (void)fprintf(stderr, "%zu sagas%s%s\n", n, more ? "; only the 10000 last changed were looked at" : "",
-                  asking->yes ? "" : "; nothing is asked of them without --yes");
-    if (asking->yes)
-        code = ask_all(asking, sagas, n);
-    else
-        preview(asking, sagas, n);
-out:
-    free(sagas);
+        (void)fprintf(stderr, "error: %s is %s: %s\n", text_at(question.answer, "verb"), code == EXIT_CONFLICT ? "refused" : "of no use",
+                      text_at(question.answer, "reason"));
+    json_decref(question.answer);
     return code;
 }
 
@@ -236,7 +168,7 @@ static int by_id(struct asking *asking, const char *id)
     }
     if (control_open(asking->cli, &asking->control, &err) != BATON_OK)
         return cli_fail(&err);
-    return ask_one(asking, id);
+    return ask(asking, id);
 }
 
 /* Exits with usage if one is wrong. */
@@ -252,6 +184,8 @@ static void read_options(struct cli *cli, struct asking *asking)
     }
     if (value_option(cli->command->name) != NULL)
         asking->value = cli_option(cli, value_option(cli->command->name));
+    if (asking->where != NULL)
+        asking->seconds = TIMEOUT_WHERE_S;
     if (seconds != NULL && !cli_number(seconds, 1, TIMEOUT_MAX_S, &asking->seconds))
         exit(cli_usage(cli, "--timeout \"%s\": 1 to %d expected", seconds, TIMEOUT_MAX_S));
     if (asking->why != NULL && strlen(asking->why) > VERB_WHY_MAX)
@@ -280,7 +214,8 @@ int command_verb(struct cli *cli)
     if (make_message(&asking, step, &err) != BATON_OK)
         code = cli_fail(&err);
     else
-        code = asking.where != NULL ? by_filter(&asking) : by_id(&asking, cli->args[0]);
+        code = asking.where != NULL ? verb_job(cli, &(struct verb_job){asking.where, asking.yes, asking.message, asking.seconds})
+                                    : by_id(&asking, cli->args[0]);
     control_close(asking.control);
     json_decref(asking.message);
     return code;

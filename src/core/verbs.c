@@ -35,7 +35,7 @@ static const char *said(char out[SAID_MAX], const char *what, const struct saga_
 
 static void note(struct apply *apply, const struct saga_event *event, int step)
 {
-    json_t *who = json_pack("{s:s, s:s*}", "who", event->who, "why", event->why);
+    json_t *who = json_pack("{s:s, s:s*, s:s*}", "who", event->who, "why", event->why, "job", event->job);
 
     apply->failed = apply->failed || who == NULL;
     apply_history_note(apply, HISTORY_VERB + event->verb, step, 0, who);

@@ -27,6 +27,7 @@ static void item_clear(struct engine *engine, struct item *item)
     wire_reply_clear(&item->reply);
     wire_control_clear(&item->control);
     free(item->explanation);
+    free(item->page);
     engine->bus.release(engine->bus.self, &item->message);
 }
 
@@ -364,6 +365,8 @@ void batch_run(struct engine *engine, int wait_ms)
         give_back(engine);
         goto out;
     }
+    if (rc == BATON_OK)
+        rc = job_pages(engine, &err);
     if (rc == BATON_OK)
         rc = load_batch(engine, &err);
     if (rc == BATON_OK)

@@ -38,18 +38,18 @@ enum baton_err decide_produce(struct engine *engine, const struct bus_record *re
     return rc;
 }
 
-static enum baton_err produce_out(struct engine *engine, int tag, struct baton_error *err)
+enum baton_err decide_produce_out(struct engine *engine, int tag, struct baton_error *err)
 {
     engine->out.record.tag = tag;
     return decide_produce(engine, &engine->out.record, err);
 }
 
-static const struct saga *current(const struct entry *entry)
+const struct saga *decide_current(const struct entry *entry)
 {
     return entry->touched ? entry->work : entry->saga;
 }
 
-static struct journal_cause cause_of(const struct engine *engine, const struct item *item)
+struct journal_cause decide_cause(const struct engine *engine, const struct item *item)
 {
     return (struct journal_cause){.topic = engine->options->inputs[item->message.input].topic,
                                   .partition = item->message.partition, .offset = item->message.offset};
@@ -58,13 +58,13 @@ static struct journal_cause cause_of(const struct engine *engine, const struct i
 static enum baton_err dead_letter(struct engine *engine, struct item *item, enum dlq_reason reason, const char *why,
                                   struct baton_error *err)
 {
-    struct journal_cause cause = cause_of(engine, item);
+    struct journal_cause cause = decide_cause(engine, item);
     struct journal_writer *writer = part_writer(item->part);
     char what[64];
     enum baton_err rc = wire_dead_letter_write(&item->message, cause.topic, reason, why, engine->options->dlq_topic, &engine->out, err);
 
     if (rc == BATON_OK)
-        rc = produce_out(engine, TAG_CAUSE, err);
+        rc = decide_produce_out(engine, TAG_CAUSE, err);
     if (rc != BATON_OK)
         return rc;
     if (writer == NULL)
@@ -113,7 +113,7 @@ static enum baton_err produce_result(struct engine *engine, const struct saga *s
                                           &engine->out, err);
 
     if (rc == BATON_OK)
-        rc = produce_out(engine, TAG_CAUSE, err);
+        rc = decide_produce_out(engine, TAG_CAUSE, err);
     if (rc != BATON_OK || reply_topic == NULL)
         return rc;
     if (!reply_topic_allowed(engine, reply_topic)) {
@@ -121,7 +121,7 @@ static enum baton_err produce_result(struct engine *engine, const struct saga *s
         return BATON_OK;
     }
     rc = wire_result_write(saga, EFFECT_RESULT, engine->now_ms, reply_topic, saga->reply_to.correlation, &engine->out, err);
-    return rc == BATON_OK ? produce_out(engine, TAG_CAUSE, err) : rc;
+    return rc == BATON_OK ? decide_produce_out(engine, TAG_CAUSE, err) : rc;
 }
 
 static enum baton_err produce_effects(struct engine *engine, const struct saga *saga, struct baton_error *err)
@@ -135,7 +135,7 @@ static enum baton_err produce_effects(struct engine *engine, const struct saga *
         case EFFECT_COMMAND:
             rc = wire_command_write(saga, effect, engine->now_ms, &engine->names, &engine->out, err);
             if (rc == BATON_OK)
-                rc = produce_out(engine, TAG_CAUSE, err);
+                rc = decide_produce_out(engine, TAG_CAUSE, err);
             engine->pending[STAT_COMMANDS]++;
             break;
         case EFFECT_RESULT:
@@ -149,7 +149,7 @@ static enum baton_err produce_effects(struct engine *engine, const struct saga *
         case EFFECT_RESUMED:
             rc = wire_result_write(saga, effect->kind, engine->now_ms, engine->options->events_topic, NULL, &engine->out, err);
             if (rc == BATON_OK)
-                rc = produce_out(engine, TAG_CAUSE, err);
+                rc = decide_produce_out(engine, TAG_CAUSE, err);
             break;
         }
     }
@@ -193,11 +193,11 @@ static enum baton_err journal_step(struct engine *engine, struct entry *entry, c
                       entry->work_state_len, limit);
 }
 
-static enum baton_err apply_event(struct engine *engine, struct entry *entry, const struct saga_event *event,
+enum baton_err decide_apply(struct engine *engine, struct entry *entry, const struct saga_event *event,
                                   const struct journal_cause *cause, struct baton_error *err)
 {
     struct saga *next = NULL;
-    enum baton_err rc = saga_next(current(entry), event, &next, &engine->effects);
+    enum baton_err rc = saga_next(decide_current(entry), event, &next, &engine->effects);
 
     if (rc != BATON_OK)
         return baton_fail(err, rc, "out of memory for saga %s", entry->id);
@@ -225,7 +225,7 @@ static enum baton_err decide_start(struct engine *engine, struct item *item, str
 {
     struct wire_start *start = &item->start;
     struct entry *entry = cache_find(engine, item->id);
-    struct journal_cause cause = cause_of(engine, item);
+    struct journal_cause cause = decide_cause(engine, item);
     const struct definition *definition = NULL;
     struct saga_event event = {.kind = EVENT_START, .at_ms = engine->now_ms, .saga_id = start->id, .input = start->input,
                                .traceparent = start->traceparent, .tracestate = start->tracestate,
@@ -235,9 +235,9 @@ static enum baton_err decide_start(struct engine *engine, struct item *item, str
 
     if (entry->broken)
         return dead_letter(engine, item, DLQ_UNKNOWN_DEFINITION, "the saga exists, but its definition is not on the definitions topic: deploy it, then replay this", err);
-    if (current(entry) != NULL) {
-        if (same_start(current(entry), start))
-            return apply_event(engine, entry, &event, &cause, err);
+    if (decide_current(entry) != NULL) {
+        if (same_start(decide_current(entry), start))
+            return decide_apply(engine, entry, &event, &cause, err);
         return dead_letter(engine, item, DLQ_CONFLICTING_START,
                            "a saga with this id exists already with another type, version or input: use another id", err);
     }
@@ -283,9 +283,9 @@ static const char *reply_topic_of(const struct engine *engine, const char *servi
 static enum baton_err decide_reply(struct engine *engine, struct item *item, struct baton_error *err)
 {
     struct entry *entry = cache_find(engine, item->id);
-    struct journal_cause cause = cause_of(engine, item);
+    struct journal_cause cause = decide_cause(engine, item);
     const struct wire_message_id *id = &item->reply.id;
-    const struct saga *saga = current(entry);
+    const struct saga *saga = decide_current(entry);
     const struct definition_step *step = NULL;
     const struct saga_step *reached = NULL;
     const char *service = NULL;
@@ -326,42 +326,45 @@ static enum baton_err decide_reply(struct engine *engine, struct item *item, str
     event.retry_after_ms = item->reply.retry_after_ms;
     event.body = item->reply.body;
     event.headers = item->reply.headers;
-    return apply_event(engine, entry, &event, &cause, err);
+    return decide_apply(engine, entry, &event, &cause, err);
 }
 
 /* --- control --- */
 
 /* Our own events topic is always allowed: whoever reads it may as well see who asked for what. */
+bool decide_may_answer(struct engine *engine, const struct item *item)
+{
+    const char *topic = item->control.reply_topic;
+
+    if (topic == NULL || strcmp(topic, engine->options->events_topic) == 0 || reply_topic_allowed(engine, topic))
+        return topic != NULL;
+    say_not_allowed(engine, item->id, topic, "the control message has none");
+    return false;
+}
+
 static enum baton_err answer_control(struct engine *engine, const struct item *item, enum wire_answer_outcome outcome, const struct saga *saga,
                                      const char *reason, struct baton_error *err)
 {
     struct wire_answer answer = {.outcome = outcome, .saga_id = item->id, .saga = saga, .reason = reason,
                                  .partition = item->message.partition, .offset = item->message.offset};
-    const char *topic = item->control.reply_topic;
     enum baton_err rc = BATON_OK;
 
-    if (topic == NULL)
+    if (!decide_may_answer(engine, item))
         return BATON_OK;
-    if (strcmp(topic, engine->options->events_topic) != 0 && !reply_topic_allowed(engine, topic)) {
-        say_not_allowed(engine, item->id, topic, "the control message has none");
-        return BATON_OK;
-    }
     rc = wire_answer_write(&answer, &item->control, engine->now_ms, &engine->out, err);
-    return rc == BATON_OK ? produce_out(engine, TAG_CAUSE, err) : rc;
+    return rc == BATON_OK ? decide_produce_out(engine, TAG_CAUSE, err) : rc;
 }
 
-static enum baton_err refuse_control(struct engine *engine, struct item *item, const struct saga *saga, const struct saga_event *event,
-                                     struct baton_error *err)
+enum baton_err decide_refused(struct engine *engine, struct item *item, const char *id, const struct saga_event *event, struct baton_error *err)
 {
-    struct journal_cause cause = cause_of(engine, item);
+    struct journal_cause cause = decide_cause(engine, item);
     struct journal_writer *writer = part_writer(item->part);
 
     if (writer == NULL)
         return baton_fail(err, BATON_E_NOMEM, "out of memory for the journal");
-    journal_writer_refused(writer, &cause, item->id, event, engine->effects.refusal);
-    ENGINE_LOG(engine, LOG_LEVEL_INFO, "saga %s: %s by %s is refused: %s", item->id, saga_verb_name(event->verb), event->who,
-               engine->effects.refusal);
-    return answer_control(engine, item, ANSWER_REFUSED, saga, engine->effects.refusal, err);
+    journal_writer_refused(writer, &cause, id, event, engine->effects.refusal);
+    ENGINE_LOG(engine, LOG_LEVEL_INFO, "saga %s: %s by %s is refused: %s", id, saga_verb_name(event->verb), event->who, engine->effects.refusal);
+    return BATON_OK;
 }
 
 /* One that is not taken is an event all the same: it is counted in the saga. */
@@ -380,36 +383,38 @@ static enum baton_err decide_control(struct engine *engine, struct item *item, s
 {
     static const char nobody[] = "no such saga: it never started here, or its retention is over";
     struct entry *entry = cache_find(engine, item->id);
-    struct journal_cause cause = cause_of(engine, item);
+    struct journal_cause cause = decide_cause(engine, item);
     struct saga_event event = wire_control_event(&item->control, engine->now_ms);
     enum baton_err rc = BATON_OK;
 
     if (entry->broken)
         return dead_letter(engine, item, DLQ_UNKNOWN_DEFINITION, "the saga's definition is not on the definitions topic: deploy it, then replay this", err);
-    if (current(entry) == NULL) {
+    if (decide_current(entry) == NULL) {
         rc = dead_letter(engine, item, DLQ_UNKNOWN_SAGA, nobody, err);
         return rc == BATON_OK ? answer_control(engine, item, ANSWER_UNKNOWN_SAGA, NULL, nobody, err) : rc;
     }
-    rc = apply_event(engine, entry, &event, &cause, err);
+    rc = decide_apply(engine, entry, &event, &cause, err);
     if (rc != BATON_OK)
         return rc;
-    if (engine->effects.disposition == IGNORED_REFUSED)
-        return refuse_control(engine, item, current(entry), &event, err);
+    if (engine->effects.disposition == IGNORED_REFUSED) {
+        rc = decide_refused(engine, item, item->id, &event, err);
+        return rc == BATON_OK ? answer_control(engine, item, ANSWER_REFUSED, decide_current(entry), engine->effects.refusal, err) : rc;
+    }
     if (event.kind == EVENT_SIGNAL)
-        return answer_signal(engine, item, current(entry), err);
+        return answer_signal(engine, item, decide_current(entry), err);
     ENGINE_LOG(engine, LOG_LEVEL_INFO, "saga %s: %s by %s%s%s", item->id, saga_verb_name(event.verb), event.who,
                event.why == NULL ? "" : ": ", event.why == NULL ? "" : event.why);
-    return answer_control(engine, item, ANSWER_ACCEPTED, current(entry), NULL, err);
+    return answer_control(engine, item, ANSWER_ACCEPTED, decide_current(entry), NULL, err);
 }
 
 static enum baton_err decide_forward(struct engine *engine, struct item *item, struct baton_error *err)
 {
-    struct journal_cause cause = cause_of(engine, item);
+    struct journal_cause cause = decide_cause(engine, item);
     struct journal_writer *writer = part_writer(item->part);
     enum baton_err rc = wire_forward_write(&item->message, cause.topic, item->to_partition, item->id, &engine->out, err);
 
     if (rc == BATON_OK)
-        rc = produce_out(engine, TAG_CAUSE, err);
+        rc = decide_produce_out(engine, TAG_CAUSE, err);
     if (rc != BATON_OK)
         return rc;
     if (writer == NULL)
@@ -437,15 +442,15 @@ static enum baton_err park(struct engine *engine, struct entry *entry, const str
 {
     struct saga_event event = {.kind = EVENT_PARK, .at_ms = engine->now_ms, .reason = engine->culprit.why};
 
-    if (current(entry) == NULL || entry->broken)
+    if (decide_current(entry) == NULL || entry->broken)
         return BATON_OK;
-    return apply_event(engine, entry, &event, cause, err);
+    return decide_apply(engine, entry, &event, cause, err);
 }
 
 /* The input's effects cannot be produced: it goes to the dead letters, and a saga that exists parks with the reason. */
 static enum baton_err decide_culprit(struct engine *engine, struct item *item, struct baton_error *err)
 {
-    struct journal_cause cause = cause_of(engine, item);
+    struct journal_cause cause = decide_cause(engine, item);
     struct entry *entry = item->kind == ITEM_REPLY || item->kind == ITEM_CONTROL ? cache_find(engine, item->id) : NULL;
     enum baton_err rc = BATON_OK;
 
@@ -465,7 +470,7 @@ static enum baton_err decide_item(struct engine *engine, struct item *item, stru
     switch (item->kind) {
     case ITEM_START: return decide_start(engine, item, err);
     case ITEM_REPLY: return decide_reply(engine, item, err);
-    case ITEM_CONTROL: return decide_control(engine, item, err);
+    case ITEM_CONTROL: return item->control.job != NULL ? job_decide(engine, item, err) : decide_control(engine, item, err);
     case ITEM_FORWARD: return decide_forward(engine, item, err);
     case ITEM_DEAD:
         return dead_letter(engine, item, item->reason, item->explanation == NULL ? "" : item->explanation, err);
@@ -477,7 +482,7 @@ static enum baton_err decide_timer(struct engine *engine, const struct timer *ti
 {
     static const struct journal_cause nothing = {0};
     struct entry *entry = cache_find(engine, timer->id);
-    const struct saga *saga = entry == NULL || entry->broken ? NULL : current(entry);
+    const struct saga *saga = entry == NULL || entry->broken ? NULL : decide_current(entry);
     struct saga_event event = {.kind = EVENT_TIMER, .at_ms = engine->now_ms};
 
     /* The entry was a hint: the saga's own due time decides. */
@@ -486,13 +491,13 @@ static enum baton_err decide_timer(struct engine *engine, const struct timer *ti
     engine->pending[STAT_TIMERS]++;
     if (engine->culprit.set && engine->culprit.input < 0 && strcmp(engine->culprit.id, timer->id) == 0)
         return park(engine, entry, &nothing, err);
-    return apply_event(engine, entry, &event, &nothing, err);
+    return decide_apply(engine, entry, &event, &nothing, err);
 }
 
 static enum baton_err decide_purge(struct engine *engine, struct part *part, const char *id, struct baton_error *err)
 {
     struct entry *entry = cache_find(engine, id);
-    const struct saga *saga = entry == NULL || entry->broken ? NULL : current(entry);
+    const struct saga *saga = entry == NULL || entry->broken ? NULL : decide_current(entry);
     struct journal_writer *writer = part_writer(part);
 
     if (saga == NULL || !saga_status_ended(saga->status) || saga->due_at_ms != 0 ||

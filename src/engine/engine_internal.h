@@ -163,6 +163,7 @@ struct item {
     enum dlq_reason reason;
     char *explanation; /* owned; why it is ITEM_DEAD */
     int32_t to_partition;
+    struct view_page *page; /* owned; the sagas that a job's message is about; NULL = not one */
 };
 
 enum stat {
@@ -345,10 +346,27 @@ enum baton_err decide_batch(struct engine *engine, struct baton_error *err);
 /** The transaction is begun by its first record. */
 enum baton_err decide_produce(struct engine *engine, const struct bus_record *record, struct baton_error *err);
 void decide_touch_part(struct engine *engine, struct part *part);
+/** engine->out into the transaction. */
+enum baton_err decide_produce_out(struct engine *engine, int tag, struct baton_error *err);
+/** The saga as the batch has made it so far; NULL = there is none. */
+const struct saga *decide_current(const struct entry *entry);
+struct journal_cause decide_cause(const struct engine *engine, const struct item *item);
+/** One event through the rules, its effects and its journal step; engine->effects says what became of it. */
+enum baton_err decide_apply(struct engine *engine, struct entry *entry, const struct saga_event *event, const struct journal_cause *cause,
+                            struct baton_error *err);
+/** Journal a verb that the saga's state forbids; the reason is in engine->effects. */
+enum baton_err decide_refused(struct engine *engine, struct item *item, const char *id, const struct saga_event *event, struct baton_error *err);
+/** Is an answer to this control message wanted, where it may go? */
+bool decide_may_answer(struct engine *engine, const struct item *item);
 /* Tags of records: whose fault it is when the broker refuses one. */
 #define TAG_CAUSE 0   /* the input's or timer's */
 #define TAG_JOURNAL 1 /* too large: the input's; else Baton's own topic is missing */
 #define TAG_STATE 2
+
+/* job.c */
+/** Before the batch is loaded: the pages of its jobs. A partition whose view is not where it was left is acquired again. */
+enum baton_err job_pages(struct engine *engine, struct baton_error *err);
+enum baton_err job_decide(struct engine *engine, struct item *item, struct baton_error *err);
 
 /* commit.c */
 enum baton_err commit_batch(struct engine *engine, struct baton_error *err);

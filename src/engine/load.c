@@ -69,7 +69,9 @@ static bool want_all(struct engine *engine, struct wanting *wanting)
     for (size_t i = 0; i < engine->items_len && fine; i++) {
         struct item *item = &engine->items[i];
 
-        if (item->part->state == PART_READY && (item->kind == ITEM_START || item->kind == ITEM_REPLY || item->kind == ITEM_CONTROL))
+        for (size_t k = 0; item->page != NULL && item->part->state == PART_READY && k < item->page->ret_n && fine; k++)
+            fine = want(engine, wanting, item->part, item->page->items[k].id);
+        if (item->part->state == PART_READY && item->page == NULL && (item->kind == ITEM_START || item->kind == ITEM_REPLY || item->kind == ITEM_CONTROL))
             fine = want(engine, wanting, item->part, item->id);
     }
     for (size_t i = 0; i < engine->fired_len && fine; i++) {

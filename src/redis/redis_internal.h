@@ -98,6 +98,8 @@ enum baton_err redis_meta_read(struct redis_connection *connection, int32_t part
 int64_t redis_reply_int(const redisReply *reply, int64_t otherwise);
 /** The JSON text in a saga's value; text NULL if it is none, or of another generation than p's. */
 struct view_text redis_state_text(const redisReply *value, const redisReply *generation);
+/** page.c */
+enum baton_err redis_page(void *self, struct view_page *page, struct baton_error *err);
 /** Ask for the fields of the meta hash; NULL or the type that the k-th of them names. */
 void redis_command_types(struct redis_connection *connection, int32_t partition);
 const char *redis_type_in(const redisReply *fields, size_t k);

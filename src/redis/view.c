@@ -360,6 +360,7 @@ enum baton_err redis_view_open(const struct redis_options *options, struct view 
         .rebuild_end = redis_rebuild_end,
         .timers = view_timers_call,
         .ended_before = view_ended_call,
+        .page = redis_page,
         .trial = view_trial_call,
         .close = view_close_call,
     };

@@ -7,6 +7,7 @@
  */
 #include "cloudevent.h"
 #include "ids.h"
+#include "job.h"
 #include "payload.h"
 #include "reply_to.h"
 #include <stdlib.h>
@@ -24,6 +25,11 @@ static const struct form {
 };
 
 static const struct form signal_form = {.value = "data"};
+
+static bool of_a_job(const char *member)
+{
+    return strcmp(member, "where") == 0 || strcmp(member, "preview") == 0 || strcmp(member, "progress") == 0;
+}
 
 struct reading {
     struct wire_control *control;
@@ -107,7 +113,7 @@ static enum baton_err read_arguments(const struct reading *reading)
 
     json_object_foreach(control->doc, name, value) {
         if (strcmp(name, "verb") == 0 || strcmp(name, "who") == 0 || strcmp(name, control->signal != NULL ? "name" : "why") == 0 ||
-            (form->step && strcmp(name, "step") == 0) || (form->value != NULL && strcmp(name, form->value) == 0))
+            (form->step && strcmp(name, "step") == 0) || (form->value != NULL && strcmp(name, form->value) == 0) || (control->signal == NULL && of_a_job(name)))
             continue;
         return WRONG(reading, "%s takes no \"%.64s\"", wire_control_word(control), name);
     }
@@ -121,6 +127,32 @@ static enum baton_err read_arguments(const struct reading *reading)
         return WRONG(reading, "%s needs a \"step\"", saga_verb_name(control->verb));
     control->step = json_string_value(step);
     control->value = form->value == NULL ? NULL : json_object_get(control->doc, form->value);
+    return BATON_OK;
+}
+
+static enum baton_err read_job(const struct reading *reading)
+{
+    const json_t *where = json_object_get(reading->control->doc, "where"), *preview = json_object_get(reading->control->doc, "preview");
+    const json_t *progress = json_object_get(reading->control->doc, "progress");
+    struct wire_job *job = NULL;
+    struct baton_error why = {0};
+
+    if (where == NULL && (preview != NULL || progress != NULL))
+        return WRONG(reading, "\"preview\" and \"progress\" go with \"where\"");
+    if (where == NULL)
+        return BATON_OK;
+    if (!is_line(where, FILTER_TEXT_MAX))
+        return WRONG(reading, "\"where\" must be one line of at most %d bytes, such as \"type=order,status=parked\"", FILTER_TEXT_MAX);
+    if (preview != NULL && !json_is_boolean(preview))
+        return WRONG(reading, "\"preview\" is true or false");
+    job = reading->control->job = calloc(1, sizeof *job);
+    if (job == NULL)
+        return baton_fail(reading->err, BATON_E_NOMEM, "control: out of memory");
+    if (saga_filter_parse(json_string_value(where), &job->where, &why) != BATON_OK)
+        return WRONG(reading, "\"where\": %s", why.text);
+    job->preview = json_is_true(preview);
+    if (!job_progress_read(progress, job))
+        return WRONG(reading, "\"progress\" is not one that a worker has written: leave it out");
     return BATON_OK;
 }
 
@@ -175,6 +207,8 @@ enum baton_err wire_control_read(const struct bus_message *message, const struct
     if (rc == BATON_OK)
         rc = read_arguments(&reading);
     if (rc == BATON_OK)
+        rc = read_job(&reading);
+    if (rc == BATON_OK)
         rc = read_message_id(message, &reading);
     if (rc == BATON_OK)
         *ret_control = control;
@@ -185,6 +219,9 @@ enum baton_err wire_control_read(const struct bus_message *message, const struct
 
 void wire_control_clear(struct wire_control *control)
 {
+    if (control->job != NULL)
+        json_decref(control->job->sagas);
+    free(control->job);
     json_decref(control->doc);
     free(control->message_id);
     free(control->reply_topic);

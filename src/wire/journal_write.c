@@ -112,6 +112,7 @@ static void put_verb(struct buffer *out, const struct saga_event *event)
         json_write(out, event->value);
     }
     PUT_TEXT(out, "message", event->verb_id);
+    PUT_TEXT(out, "job", event->job);
     buffer_char(out, '}');
 }
 

@@ -58,11 +58,12 @@ static void fold_step(struct checking *checking, json_t *states, const struct jo
     }
 }
 
-/* An input is a cause once for each saga it touches, and once as a note. */
+/* An input is a cause once for each saga it touches, and once as a note; a job's also of each refusal. */
 static void note_cause(struct checking *checking, const json_t *item, const struct journal_step *step)
 {
     json_t *cause = json_object_get(item, "cause"), *sagas = NULL;
     char key[400], who[SAGA_ID_MAX + 8];
+    bool refused = false;
 
     if (!json_is_array(cause))
         return;
@@ -73,7 +74,8 @@ static void note_cause(struct checking *checking, const json_t *item, const stru
         sagas = json_object();
         (void)json_object_set_new(checking->causes, key, sagas);
     }
-    (void)snprintf(who, sizeof who, "%s%s", step->note ? "note " : "", step->note || step->saga_id == NULL ? "" : step->saga_id);
+    refused = strcmp(step->note ? json_string_value(json_object_get(item, "note")) : "", "refused") == 0;
+    (void)snprintf(who, sizeof who, "%s%s", step->note ? "note " : "", (step->note && !refused) || step->saga_id == NULL ? "" : step->saga_id);
     CHECK(json_object_get(sagas, who) == NULL, "input %s was applied twice (%s)", key, who);
     (void)json_object_set_new(sagas, who, json_true());
 }

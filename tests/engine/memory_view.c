@@ -334,6 +334,32 @@ static enum baton_err call_ended_before(void *self, int32_t partition, int64_t b
     return leave(connection, rc);
 }
 
+static enum baton_err call_page(void *self, struct view_page *page, struct baton_error *err)
+{
+    struct connection *connection = self;
+    enum baton_err rc = enter(connection, err);
+    struct shelf *shelf = &connection->view->shelves[page->partition];
+    struct view_timer *all = calloc(HASH_COUNT(shelf->sagas) + 1, sizeof *all), after = {.due_ms = page->after_ms};
+    size_t n = 0;
+
+    assert(all != NULL);
+    (void)strcpy(after.id, page->after_id);
+    for (struct kept *kept = rc == BATON_OK ? shelf->sagas : NULL; kept != NULL; kept = kept->hh.next) {
+        if (!page->status[kept->item.status] || (page->type[0] != '\0' && strcmp(page->type, kept->item.type) != 0))
+            continue;
+        (void)snprintf(all[n].id, sizeof all[n].id, "%s", kept->item.id);
+        all[n].due_ms = kept->item.updated_ms;
+        n += earlier_first(&after, &all[n]) < 0;
+    }
+    qsort(all, n, sizeof *all, earlier_first);
+    page->ret_n = n < page->max ? n : page->max;
+    page->ret_more = n > page->max;
+    page->ret_w = shelf->meta.w;
+    memcpy(page->items, all, page->ret_n * sizeof *all);
+    free(all);
+    return leave(connection, rc);
+}
+
 static enum baton_err call_trial(void *self, int32_t partition, const char *text, struct baton_error *err)
 {
     struct connection *connection = self;
@@ -375,6 +401,7 @@ enum baton_err memory_view_open(struct memory_view *view, struct view *ret_view,
         .rebuild_end = call_rebuild_end,
         .timers = call_timers,
         .ended_before = call_ended_before,
+        .page = call_page,
         .trial = call_trial,
         .close = call_close,
     };

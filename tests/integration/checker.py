@@ -320,6 +320,13 @@ def tree(steps, group=None, case=0):
         yield from tree(step.get("default", []), step["name"], len(step.get("switch", [])) + 1)
 
 
+class Job:
+    """What the journal says of a job: its pages' messages, and how often it changed each saga, or was refused by it."""
+
+    def __init__(self):
+        self.pages, self.accepted, self.refused = [], collections.Counter(), collections.Counter()
+
+
 class Case:
     """The evidence taken apart once; what does not even parse is a finding already."""
 
@@ -331,6 +338,7 @@ class Case:
         self.causes = collections.defaultdict(list)         # (topic, partition) -> [offset], as events and notes name them
         self.notes = []                                     # (what, topic, partition, offset, saga id or None)
         self.verbs = {}                                     # (topic, partition, offset) of a control message -> (outcome, seq or None)
+        self.jobs = collections.defaultdict(Job)            # id -> what the journal says of it
         self.by_hand = set()                                # (saga id, step) that an operator skipped or completed
         self.definitions = {}                               # (name, version) -> {step name: (step, name of its group, case)}
         for record in evidence.of("definitions"):
@@ -420,9 +428,14 @@ class Case:
     def fold(self, partition, record, step):
         where = f"journal[{partition}] seq {record['seq']}"
         if "note" in step:
-            self.note_cause(partition, record, step, True)
+            job = step.get("event", {}).get("job")
+            self.note_cause(partition, record, step, job is None)  # the job's own note stands for its message
             self.notes.append((step["note"], *step["cause"], step.get("id")))
-            if step["note"] == "refused":
+            if step["note"] == "job":
+                self.jobs[step["id"]].pages.append(tuple(step["cause"]))
+            elif job is not None:
+                self.jobs[job].refused[step["id"]] += 1
+            elif step["note"] == "refused":
                 self.verbs[tuple(step["cause"])] = "refused", None
             elif step["note"] == "dead-letter:unknown-saga":
                 self.verbs[tuple(step["cause"])] = "unknown-saga", None
@@ -435,12 +448,16 @@ class Case:
         if "purge" in step:
             saga.state = None
         else:
-            self.note_cause(partition, record, step, "park" not in step["event"])  # a parking stands beside the note of its input
+            # A parking, and what a job asks, stand beside the note of their input.
+            self.note_cause(partition, record, step, "park" not in step["event"] and "job" not in step["event"])
             saga.state = self.next_state(where, saga, step)
             if "signal" in step["event"]:
                 self.verbs[tuple(step["cause"])] = "accepted" if step["as"] == "applied" else "refused", step["seq"]
             elif "verb" in step["event"]:
-                self.verbs[tuple(step["cause"])] = "accepted", step["seq"]
+                if "job" in step["event"]:
+                    self.jobs[step["event"]["job"]].accepted[saga_id] += 1
+                else:
+                    self.verbs[tuple(step["cause"])] = "accepted", step["seq"]
                 if step["event"]["verb"] in ("skip", "complete"):
                     self.by_hand.add((saga_id, step["event"]["step"]))
         if saga.state is not None:
@@ -667,7 +684,7 @@ def check_answers(case):
     answers = collections.defaultdict(list)
     for topic in {events, *case.evidence.allowed}:
         for record in case.evidence.records.get(topic, []):
-            if (header(record, "ce_type") or "").startswith("baton.control."):
+            if (header(record, "ce_type") or "").startswith("baton.control.") and header(record, "ce_type") != "baton.control.job.v1":
                 answers[header(record, "ce_id")].append(record)
     for place, (outcome, seq) in case.verbs.items():
         message = messages.get(place)
@@ -689,6 +706,32 @@ def check_answers(case):
                 yield f"{place}: the correlation is not echoed"
     if answers:
         yield f"answers to messages that the journal does not know: {sorted(answers)}"
+
+
+def check_jobs(case):
+    """Each page of a job is a message of the control topic, noted once and in order; each saga is changed once; the last page is answered with what was done."""
+    control, events = case.evidence.topic("control"), case.evidence.topic("events")
+    messages, answers = collections.defaultdict(list), collections.defaultdict(list)
+    for record in case.evidence.of("control"):
+        if record.key and record.key.decode() in case.jobs:
+            messages[record.key.decode()].append((control, record.partition, record.offset))
+    for record in case.evidence.records.get(events, []):
+        if header(record, "ce_type") == "baton.control.job.v1":
+            answers[record.key.decode()].append(record)
+    for job_id, job in case.jobs.items():
+        if job.pages != messages[job_id]:
+            yield f"job {job_id}: the journal has pages {job.pages}, the topic {messages[job_id]}"
+        twice = [saga_id for saga_id, count in job.accepted.items() if count > 1]
+        if twice:
+            yield f"job {job_id}: sagas {twice} were changed by it more than once"
+        if len(answers[job_id]) != 1:
+            yield f"job {job_id}: {len(answers[job_id])} answers on the events topic"
+            continue
+        answer = json.loads(answers[job_id][0].value)
+        if (answer["accepted"], answer["refused"]) != (sum(job.accepted.values()), sum(job.refused.values())):
+            yield f"job {job_id}: it says {answer}, the journal {len(job.accepted)} accepted, {len(job.refused)} refused"
+        if not answer["preview"] and answer["found"] != answer["accepted"] + answer["refused"]:
+            yield f"job {job_id}: found are not accepted and refused: {answer}"
 
 
 def check_waits(case):
@@ -943,7 +986,7 @@ def check_states(case):
             yield f"journal[{partition}]: co is {last['co']}, the first record after checkpoint {last['c']} is at {first_after}"
 
 
-CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_answers, check_ends, check_waits,
+CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_answers, check_jobs, check_ends, check_waits,
           check_groups, check_compensations, check_fallbacks, check_effects, check_view, check_states)
 
 

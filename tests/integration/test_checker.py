@@ -1,6 +1,7 @@
 """The checker finds what is wrong: a recorded run that is right, damaged in one place at a time. Needs no broker.
 
-Recorded by SAVE_EVIDENCE=evidence.jsonl test_wire.py: a saga compensated ("no"), one parked ("never"), forwarded messages, dead letters."""
+Recorded by SAVE_EVIDENCE=evidence.jsonl test_wire.py: a saga compensated ("no"), one parked ("never"), forwarded messages, dead letters, a job that
+counts and one that is refused."""
 import copy
 import json
 import os
@@ -156,6 +157,10 @@ def given_up(status, **patch):
         its(document, "no")["patch"]["steps"].update({"A": {"status": status, "fallback": "output"}, "A:fallback": {"status": "done"}}), its(document, "no")["patch"].update(patch))))
 
 
+def refusing(record):
+    return checker.header(record, "ce_type") == "baton.control.job.v1" and b'"refused":1' in record.value
+
+
 UNDO = "no/B/c/1"
 ROWS = [  # what is damaged, how, what the checker says of it
     ("a command sent twice", double("chain.commands", of("ce_id", UNDO)), f"command {UNDO}: 2 times"),
@@ -178,6 +183,10 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("a broken correlation", change("shop.answers", keyed(b"asks"), headers=relabel("kafka_correlationId", "x")), "correlation is not echoed"),
     ("no news of the parking", drop("baton.events", keyed(b"never")), "events: told {}"),
     ("an answer to nobody", change("baton.events", keyed(b"never"), headers=relabel("ce_type", "baton.control.accepted.v1")), "answers to messages"),
+    ("no answer of a job", drop("baton.events", of("ce_type", "baton.control.job.v1")), "0 answers on the events topic"),
+    ("a job that says more than it did", change("baton.events", of("ce_type", "baton.control.job.v1"), value=swap(b'"accepted":0', b'"accepted":1')), "it says"),
+    ("a job that did less than it found", change("baton.events", refusing, value=swap(b'"found":1', b'"found":2')), "found are not accepted and refused"),
+    ("a job's page that nobody journalled", double("baton.control", lambda record: b'"where"' in record.value), "the journal has pages"),
     ("a dead letter too few", drop("baton.dlq", keyed(b"torn")), "journalled as a dead letter, but not in the dead letters"),
     ("a dead letter too many", double("baton.dlq", keyed(b"torn")), "is in the dead letters already"),
     ("a dead letter with another value", change("baton.dlq", keyed(b"torn"), value=b"{}"), "key or value is not that of"),

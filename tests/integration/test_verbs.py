@@ -1,8 +1,9 @@
 """An operator's verbs by the command line, on a real Kafka and Redis: what each does, when it is refused, and that it happens once.
 
-Two workers; all scenarios wait at the same time; then the workers are killed while verbs come."""
+Two workers; all scenarios wait at the same time; then the workers are killed while verbs come, and while a job goes on."""
 import json
 import random
+import threading
 import time
 
 from checker import header
@@ -190,11 +191,13 @@ def where():
     for saga in ("w-1", "w-2", "w-3"):
         baton.reaches(saga, lambda state: state["status"] == "parked", "parked")
     code, out, err = baton.call("skip", "--where", "type=trip,status=parked,step=z", "z", "-o", "json")
-    equal("preview", (code, sorted(row["id"] for row in json.loads(out))), (0, ["w-1", "w-2", "w-3"]))
+    job = json.loads(out)
+    equal("preview", (code, job["found"], sorted(row["id"] for row in job["sagas"])), (0, 3, ["w-1", "w-2", "w-3"]))
     assert "3 sagas; nothing is asked of them without --yes" in err, err
-    equal("older than an hour", json.loads(baton.call("skip", "--where", "type=trip,status=parked,older=1h", "z", "-o", "json")[1]), [])
-    rows = verb(0, "skip", "--where", "type=trip,status=parked,step=z", "z", "--yes")
-    equal("asked", sorted((row["id"], row["outcome"]) for row in rows), [(saga, "accepted") for saga in ("w-1", "w-2", "w-3")])
+    equal("older than an hour", json.loads(baton.call("skip", "--where", "type=trip,status=parked,older=1h", "z", "-o", "json")[1])["found"], 0)
+    job = verb(0, "skip", "--where", "type=trip,version=1,status=parked,step=z,service=z-service", "z", "--yes")
+    equal("asked", sorted((row["id"], row["outcome"]) for row in job["sagas"]), [(saga, "accepted") for saga in ("w-1", "w-2", "w-3")])
+    equal("counts", [job[name] for name in ("found", "accepted", "refused", "complete")], [3, 3, 0, True])
     for saga in ("w-1", "w-2", "w-3"):
         baton.ends(saga, "completed")
 
@@ -224,6 +227,29 @@ for number in range(COUNT):
 ENDS = ["cancelled", "compensated", "terminated", "parked", "completed"]
 for number in range(COUNT):
     baton.ends(f"k-{number}", ENDS[number % len(ENDS)])
+
+# --- kill -9 while a job goes from page to page: it is done by whoever is there, each saga asked once ---
+
+for number in range(COUNT):
+    people.script(f"j-{number}", "b", SILENT)
+    baton.start("trip", f"j-{number}")
+until(lambda: all(people.seen(f"j-{number}", "b") for number in range(COUNT)), "200 more sagas at b")
+answers = []
+job = threading.Thread(target=lambda: answers.append(baton.call("pause", "--where", "type=trip,step=b,status=running", "--who", "ann", "--why", "audit", "--yes",
+                                                                "-o", "json", "--timeout", "120")))
+job.start()
+until(lambda: baton.state("j-0")["status"] == "parked", "the job has begun")
+for victim in range(2):
+    workers[victim].kill()
+    workers[victim].wait()
+    workers[victim] = baton.worker(("one", "two")[victim])
+job.join()
+code, out, err = answers[0]
+equal(f"the job {out} {err}", code, 0)
+equal("its counts", [json.loads(out)[name] for name in ("found", "accepted", "refused")], [COUNT, COUNT, 0])
+for number in range(COUNT):
+    baton.ends(f"j-{number}", "parked")
 case = baton.check()
+equal("jobs seen by the checker", sum(sum(found.accepted.values()) for found in case.jobs.values()), COUNT + 3)
 outcomes = [outcome for outcome, _ in case.verbs.values()]
 assert outcomes.count("accepted") >= COUNT and outcomes.count("refused") >= COUNT, outcomes

@@ -529,6 +529,65 @@ static void ended_sagas_come_oldest_first(void **state)
     assert_int_equal(n, 2);
 }
 
+/* Beyond one saga, in order of time and id, over types and statuses; as many in one millisecond as a page does not hold. */
+static void a_page_goes_on_where_the_last_one_ended(void **state)
+{
+    struct view_timer got[3];
+    struct view_page page = {.partition = 0, .type = "", .status = {[SAGA_RUNNING] = true, [SAGA_PARKED] = true}, .items = got, .max = 3};
+    struct baton_error err = {0};
+    char order[16] = "";
+    int pages = 0;
+
+    (void)state;
+    fresh(&server, &view, 0);
+    apply_these("apply 0 1 a@1:running:0:5/order b@1:running:0:5/order c@1:running:0:5/order d@1:parked:0:5/payment e@1:running:0:5/order "
+                "f@1:running:0:5/order g@1:parked:0:7/payment h@1:running:0:9/order x@1:completed:0:5/order y@1:compensating:0:6/order");
+    do {
+        assert_int_equal(view.page(view.self, &page, &err), BATON_OK);
+        assert_int_equal(page.ret_w, 1);
+        for (size_t i = 0; i < page.ret_n; i++) {
+            (void)strcat(order, got[i].id);
+            page.after_ms = got[i].due_ms;
+            (void)strcpy(page.after_id, got[i].id);
+        }
+        pages++;
+    } while (page.ret_more && pages < 20);
+    assert_string_equal(order, "abcdefgh");
+    assert_int_equal(view.page(view.self, &page, &err), BATON_OK);
+    assert_int_equal(page.ret_n, 0);
+    assert_false(page.ret_more);
+}
+
+static void a_page_of_one_type_holds_no_other(void **state)
+{
+    struct view_timer got[3];
+    struct view_page page = {.partition = 0, .type = "payment", .status = {[SAGA_RUNNING] = true}, .items = got, .max = 3};
+    struct baton_error err = {0};
+
+    (void)state;
+    fresh(&server, &view, 0);
+    apply_these("apply 0 1 a@1:running:0:5/order b@1:running:0:6/payment");
+    assert_int_equal(view.page(view.self, &page, &err), BATON_OK);
+    assert_int_equal(page.ret_n, 1);
+    assert_string_equal(got[0].id, "b");
+    assert_false(page.ret_more);
+}
+
+static void a_page_of_a_wiped_view_says_so(void **state)
+{
+    struct view_timer got[3];
+    struct view_page page = {.partition = 0, .type = "order", .status = {[SAGA_RUNNING] = true}, .items = got, .max = 3};
+    struct baton_error err = {0};
+
+    (void)state;
+    fresh(&server, &view, 0);
+    apply_these("apply 0 1 a@1:running:0:5/order");
+    server_do(&server, "FLUSHALL");
+    assert_int_equal(view.page(view.self, &page, &err), BATON_OK);
+    assert_int_equal(page.ret_n, 0);
+    assert_int_equal(page.ret_w, VIEW_NO_W);
+}
+
 static int start(void **state)
 {
     struct redis_options options;
@@ -563,6 +622,9 @@ int main(void)
         {"a pipeline of 64 partitions and 50 MiB", a_huge_pipeline},
         {"timers come earliest first, up to the time asked, at most max", timers_come_earliest_first},
         {"ended sagas come oldest first over all types", ended_sagas_come_oldest_first},
+        {"a page goes on where the last one ended", a_page_goes_on_where_the_last_one_ended},
+        {"a page of one type holds no other", a_page_of_one_type_holds_no_other},
+        {"a page of a wiped view says so", a_page_of_a_wiped_view_says_so},
     };
     struct CMUnitTest tests[COUNT(rows) + COUNT(cases)] = {0};
 

@@ -30,6 +30,20 @@ static const struct row {
     {"a signal with a reason", "o-1", NULL, "{\"verb\":\"signal\",\"name\":\"a\",\"why\":\"x\"}", "invalid-control"},
     {"a verb with a name", "o-1", NULL, "{\"verb\":\"pause\",\"who\":\"ann\",\"name\":\"a\"}", "invalid-control"},
 
+    {"of all that a filter names", "job:1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":\"type=order,older=1h\"}",
+     "job:1 cancel ann - - - - - where order 3600000 since 0 after 0/"},
+    {"only to count", "job:1", NULL, "{\"verb\":\"skip\",\"step\":\"s\",\"who\":\"ann\",\"where\":\"\",\"preview\":true}",
+     "job:1 skip ann - s - - - preview - 0 since 0 after 0/"},
+    {"its next page", "job:1", NULL,
+     "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":\"\",\"progress\":{\"since\":9,\"after\":7,\"afterId\":\"o-1\",\"found\":3,\"accepted\":2,\"refused\":1,\"sagas\":[]}}",
+     "job:1 cancel ann - - - - - where - 0 since 9 after 7/o-1"},
+    {"a filter that is none", "job:1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":\"state=x\"}", "invalid-control"},
+    {"a filter that is no text", "job:1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":1}", "invalid-control"},
+    {"a preview of nothing", "o-1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"preview\":true}", "invalid-control"},
+    {"a preview that is neither true nor false", "job:1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":\"\",\"preview\":1}", "invalid-control"},
+    {"progress that no worker has written", "job:1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":\"\",\"progress\":{}}", "invalid-control"},
+    {"a signal to all", "job:1", NULL, "{\"verb\":\"signal\",\"name\":\"a\",\"where\":\"\"}", "invalid-control"},
+
     {"no saga", NULL, NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "missing-id"},
     {"no saga's id", "o 1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "invalid-id"},
     {"no JSON", "o-1", NULL, "{", "invalid-json"},
@@ -79,6 +93,10 @@ static void say_control(struct buffer *said, const char *id, const struct wire_c
     say(said, " %s %s", or_none(event.verb_id), or_none(control->reply_topic));
     if (control->reply_correlation != NULL)
         say(said, " %s", control->reply_correlation);
+    if (control->job != NULL)
+        say(said, " %s %s %lld since %lld after %lld/%s", control->job->preview ? "preview" : "where",
+            control->job->where.type[0] == '\0' ? "-" : control->job->where.type, (long long)control->job->where.older_ms, (long long)control->job->since_ms,
+            (long long)control->job->after_ms, control->job->after_id);
 }
 
 static void check_row(void **state)
@@ -103,6 +121,56 @@ static void check_row(void **state)
     assert_text(row->name, &said, row->then);
     buffer_free(&said);
     given_clear(&given);
+}
+
+static void the_next_page_reads_as_it_was_written(void **state)
+{
+    struct given given, next;
+    struct wire_control control, again;
+    struct wire_out out = {.text = {0}};
+    enum dlq_reason reason = DLQ_REASON_COUNT;
+    char id[SAGA_ID_MAX + 1], *value = NULL;
+
+    (void)state;
+    given_message(&given, "job:1", "ce_id: m-1\nkafka_replyTopic: baton.events", "{\"verb\":\"skip\",\"step\":\"s\",\"output\":19.99,\"who\":\"ann\",\"where\":\"type=order\"}");
+    assert_int_equal(wire_control_read(&given.message, &json_default_limits, id, &control, &reason, NULL), BATON_OK);
+    control.job->since_ms = 9;
+    control.job->after_ms = 7;
+    (void)strcpy(control.job->after_id, "o-1");
+    control.job->found = 3;
+    control.job->accepted = 2;
+    control.job->refused = 1;
+    (void)json_array_append_new(control.job->sagas, json_string("o-1"));
+    assert_int_equal(wire_job_write(&control, id, "baton.control", 3, &out, NULL), BATON_OK);
+    assert_string_equal(out.record.topic, "baton.control");
+    assert_int_equal(out.record.partition, 3);
+    value = strndup(out.record.value, out.record.value_len);
+    given_message(&next, "job:1", "ce_id: m-1\nkafka_replyTopic: baton.events\nkafka_correlationId: m-1", value);
+    assert_string_equal(record_header_value(&out.record, "ce_id"), "m-1");
+    assert_string_equal(record_header_value(&out.record, "kafka_replyTopic"), "baton.events");
+    assert_string_equal(record_header_value(&out.record, "kafka_correlationId"), "m-1");
+    assert_int_equal(wire_control_read(&next.message, &json_default_limits, id, &again, &reason, NULL), BATON_OK);
+    assert_string_equal(id, "job:1");
+    assert_int_equal(again.verb, VERB_SKIP);
+    assert_string_equal(again.step, "s");
+    assert_true(json_real_value(again.value) == 19.99);
+    assert_string_equal(again.message_id, "m-1");
+    assert_string_equal(again.reply_topic, "baton.events");
+    assert_string_equal(again.reply_correlation, "m-1");
+    assert_string_equal(again.job->where.type, "order");
+    assert_int_equal(again.job->since_ms, 9);
+    assert_int_equal(again.job->after_ms, 7);
+    assert_string_equal(again.job->after_id, "o-1");
+    assert_int_equal(again.job->found, 3);
+    assert_int_equal(again.job->accepted, 2);
+    assert_int_equal(again.job->refused, 1);
+    assert_int_equal(json_array_size(again.job->sagas), 1);
+    wire_control_clear(&control);
+    wire_control_clear(&again);
+    wire_out_free(&out);
+    given_clear(&given);
+    given_clear(&next);
+    free(value);
 }
 
 static void who_and_why_are_bounded(void **state)
@@ -172,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_and_why_are_bounded),
+        cmocka_unit_test(the_next_page_reads_as_it_was_written),
         cmocka_unit_test(answers),
     };
 

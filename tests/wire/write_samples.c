@@ -111,6 +111,7 @@ static void answers(void **state)
     struct saga *saga = order_saga();
     struct wire_control control = {.verb = VERB_CANCEL, .reply_topic = (char *)"baton.events", .reply_correlation = (char *)"m-1"};
     struct wire_answer answer = {.outcome = ANSWER_ACCEPTED, .saga_id = saga->id, .saga = saga, .partition = 3, .offset = 7};
+    struct wire_job job = {.found = 1, .accepted = 1};
     struct wire_out out = {.text = {0}};
 
     (void)state;
@@ -124,6 +125,13 @@ static void answers(void **state)
     answer.saga = NULL;
     assert_int_equal(wire_answer_write(&answer, &control, 1769860800120, &out, NULL), BATON_OK);
     save_record("control-answer", "unknown-saga", &out.record);
+    job.sagas = json_pack("[{s:s, s:s, s:i, s:s, s:s, s:n}]", "id", saga->id, "definition", "order", "version", 3, "status", "cancelled", "outcome", "accepted", "reason");
+    control.job = &job;
+    control.doc = json_pack("{s:s}", "where", "type=order");
+    assert_int_equal(wire_job_answer_write(&control, "job:1", 3, 7, true, 1769860800120, &out, NULL), BATON_OK);
+    save_record("control-answer", "job", &out.record);
+    json_decref(control.doc);
+    json_decref(job.sagas);
     wire_out_free(&out);
     saga_free(saga);
 }
