@@ -18,6 +18,7 @@ struct template; /* one compiled JSON document with ${...} in its strings */
 
 #define EXPR_TEXT_MAX 4096           /* bytes of one expression */
 #define EXPR_INSTRUCTIONS_MAX 200000 /* of one evaluation: Lua VM instructions, and as many again for what calls do in C */
+#define EXPR_EVENT_INSTRUCTIONS_MAX 20000000 /* of all evaluations for one event together */
 #define EXPR_STRING_MAX (256 * 1024) /* bytes of one text inside Lua; a plain path carries any */
 #define EXPR_MEMORY_MAX (8 * 1024 * 1024) /* bytes of the whole Lua heap of a vm above what its compiled code needs */
 
@@ -44,6 +45,8 @@ struct expr_scope {
 
 /** A vm, or NULL if memory ran out. */
 struct expr_vm *expr_vm_new(void);
+/** A new event: what its expressions spend together is counted from here. */
+void expr_vm_begin(struct expr_vm *vm);
 void expr_vm_free(struct expr_vm *vm); /* NULL is fine; its expressions must have been freed before */
 
 /* Where a compile error stands: pointer into the compiled document ("" for a bare expression), and column (1-based, code
@@ -87,6 +90,8 @@ struct expr_reference {
     char field[16]; /* one of expr_step_fields, or what stands there, or "" */
     bool guarded;  /* stands under `or`, `and`, `if`, comparison with nil, or is the whole of a template's value */
 };
+/* No expression has more: each takes `steps.a` and what parts it from the next. */
+#define EXPR_REFERENCES_MAX (EXPR_TEXT_MAX / 8 + 1)
 /** Number of references; fills at most max of them. */
 size_t expr_references(const struct expr *expr, struct expr_reference *out, size_t max);
 

@@ -51,6 +51,8 @@ enum baton_err json_parse(const char *text, size_t len, const struct json_limits
  * have more text than memory, cost no more than the limit.
  */
 bool json_within(const json_t *value, const struct json_limits *limits);
+/** The same of one part of a value: takes its bytes and values from what is left; left->depth_max is that of the part. */
+bool json_take(const json_t *value, struct json_limits *left);
 
 /**
  * Where a JSON Pointer (RFC 6901) stands in a text that json_parse accepts: 1-based line and column (in code points) of the value's first

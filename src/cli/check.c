@@ -110,26 +110,43 @@ struct findings *checked_findings(struct checked *checked)
 
 /* --- showing --- */
 
+#define SHOWN_BEFORE 60 /* code points of a long line, before and after the place */
+#define SHOWN_AFTER 40
+
+/* So many code points on, or to the end of the line. */
+static const char *skip_code_points(const char *at, int count)
+{
+    for (; count > 0 && *at != '\0' && *at != '\r' && *at != '\n'; count--) {
+        at++;
+        while (((unsigned char)*at & 0xc0) == 0x80)
+            at++;
+    }
+    return at;
+}
+
+/* The line and a caret below the column, of a long line what is around it. */
 static void show_line(const char *text, int line, int column)
 {
-    const char *start = text;
+    const char *from = text, *place = NULL, *to = NULL;
+    char shown[(SHOWN_BEFORE + SHOWN_AFTER) * 4 + 1];
+    bool cut = column > SHOWN_BEFORE + 1;
 
-    for (int i = 1; i < line && start != NULL; i++) {
-        start = strchr(start, '\n');
-        start = start != NULL ? start + 1 : NULL;
+    for (int i = 1; i < line && from != NULL; i++) {
+        from = strchr(from, '\n');
+        from = from != NULL ? from + 1 : NULL;
     }
-    if (start == NULL)
+    if (from == NULL)
         return;
-    (void)fputs("    ", stderr);
-    for (const char *c = start; *c != '\0' && *c != '\r' && *c != '\n'; c++)
-        (void)fputc((unsigned char)*c < 0x20 && *c != '\t' ? '?' : *c, stderr); /* a file must not talk to the terminal */
-    (void)fputs("\n    ", stderr);
-    for (int i = 1; i < column && *start != '\0'; start++) {
-        if (((unsigned char)*start & 0xc0) == 0x80)
-            continue; /* inside a code point */
-        (void)fputc(*start == '\t' ? '\t' : ' ', stderr);
-        i++;
-    }
+    from = skip_code_points(from, cut ? column - SHOWN_BEFORE - 1 : 0);
+    place = skip_code_points(from, cut ? SHOWN_BEFORE : column - 1);
+    to = skip_code_points(place, SHOWN_AFTER);
+    (void)snprintf(shown, sizeof shown, "%.*s", (int)(to - from), from);
+    for (char *c = shown; *c != '\0'; c++)
+        *c = *c == '\t' ? ' ' : *c;
+    baton_text_clean(shown); /* a file must not talk to the terminal */
+    (void)fprintf(stderr, "    %s%s%s\n    ", cut ? "..." : "", shown, strchr("\r\n", *to) != NULL ? "" : "..."); /* strchr finds the NUL, too */
+    for (int i = (cut ? SHOWN_BEFORE + 3 : column - 1); i > 0; i--)
+        (void)fputc(' ', stderr);
     (void)fputs("^\n", stderr);
 }
 

@@ -491,6 +491,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
     effects_clear(effects);
     if (saga == NULL)
         return BATON_E_NOMEM;
+    expr_vm_begin(definition->vm);
     (void)strcpy(saga->id, event->saga_id);
     saga->definition = definition;
     saga->seq = 1;
@@ -516,6 +517,7 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
     next = apply.next = saga_clone(saga);
     if (next == NULL)
         return BATON_E_NOMEM;
+    expr_vm_begin(apply.definition->vm);
     /* Clocks of two workers may differ: a saga's own time never runs back. */
     apply.at = event->at_ms > next->updated_at_ms ? event->at_ms : next->updated_at_ms;
     next->seq++;

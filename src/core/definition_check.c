@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REFERENCES_MAX 64
 
 /* Where an expression stands: what it may refer to. */
 struct place {
@@ -20,10 +19,13 @@ struct place {
     const char *key; /* of the expression field, or of the template's root */
 };
 
-static const char *near_step(const struct definition *definition, const char *name)
+/* NULL, too, once no more errors are told: thousands of wrong names against hundreds of right ones take long. */
+static const char *near_step(const struct checking *checking, const struct definition *definition, const char *name)
 {
     const char *names[DEFINITION_STEPS_MAX];
 
+    if (checking->findings->errors >= FINDINGS_MAX)
+        return NULL;
     for (size_t i = 0; i < definition->steps_len; i++)
         names[i] = definition->steps[i].name;
     return nearest_name(name, names, definition->steps_len);
@@ -94,7 +96,7 @@ static void check_reference(const struct place *place, const struct expr_referen
     const struct definition *definition = place->definition;
     int index = definition_step_index(definition, reference->step, strlen(reference->step));
     size_t len = checking->pointer.len;
-    const char *near = index < 0 ? near_step(definition, reference->step) : NULL;
+    const char *near = index < 0 ? near_step(checking, definition, reference->step) : NULL;
 
     json_pointer_push(&checking->pointer, place->key);
     buffer_text(&checking->pointer, pointer);
@@ -126,10 +128,10 @@ static void check_reference(const struct place *place, const struct expr_referen
 
 static void check_expr(const struct place *place, const struct expr *expr, const char *pointer, int column_offset)
 {
-    struct expr_reference references[REFERENCES_MAX];
-    size_t n = expr == NULL ? 0 : expr_references(expr, references, REFERENCES_MAX);
+    struct expr_reference references[EXPR_REFERENCES_MAX];
+    size_t n = expr == NULL ? 0 : expr_references(expr, references, EXPR_REFERENCES_MAX);
 
-    for (size_t i = 0; i < n && i < REFERENCES_MAX; i++)
+    for (size_t i = 0; i < n; i++)
         check_reference(place, &references[i], pointer, column_offset + references[i].column);
 }
 

@@ -8,6 +8,7 @@
 #include "utf8.h"
 #include <baton/error.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,16 +26,28 @@ enum baton_err baton_fail(struct baton_error *err, enum baton_err code, const ch
     return code;
 }
 
+/* C0 and C1 controls, and those that turn the direction of the text around: they make a line look like another. */
+static bool is_control(const char *at, size_t len)
+{
+    const unsigned char *c = (const unsigned char *)at;
+
+    if (len == 1)
+        return c[0] < 0x20 || c[0] == 0x7f;
+    if (len == 2)
+        return c[0] == 0xc2 && c[1] < 0xa0;
+    return len == 3 && c[0] == 0xe2 && ((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+}
+
 void baton_text_clean(char *text)
 {
     size_t left = strlen(text);
 
     for (size_t len = 0; left > 0; text += len, left -= len) {
         len = utf8_char(text, left);
-        if (len > 1 || (len == 1 && (unsigned char)*text >= 0x20 && *text != 0x7f))
+        if (len > 0 && !is_control(text, len))
             continue;
-        *text = '?';
-        len = 1;
+        len = len == 0 ? 1 : len;
+        memset(text, '?', len);
     }
 }
 

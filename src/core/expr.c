@@ -12,8 +12,7 @@
 #include <string.h>
 
 #define SEGMENTS_MAX 16
-#define REFERENCES_MAX 64
-#define LOCALS_MAX 32
+#define LOCALS_MAX 256 /* more than Lua takes */
 
 const struct json_limits expr_result_limits = {4 * JSON_BYTES_MAX, 4 * JSON_DEPTH_MAX, 4 * JSON_VALUES_MAX};
 
@@ -358,6 +357,11 @@ static enum baton_err check_names(const char *text, size_t len, struct expr_erro
                 place->column = column_of(&scanner, scanner.from);
             return baton_fail(err, BATON_E_INVALID, "')' without its '('");
         }
+        if (scanner.kind == TOKEN_OTHER && scanner.to - scanner.from >= 3 && text[scanner.from] == '.') { /* every call would copy them all, for the price of one instruction */
+            if (place != NULL)
+                place->column = column_of(&scanner, scanner.from);
+            return baton_fail(err, BATON_E_INVALID, "'...' cannot be used here: name the parameters, or hand over a table");
+        }
         if (scanner.kind == TOKEN_NAME && !after_dot && !in_list(&scanner, keywords) && !in_list(&scanner, expr_lua_globals) &&
             !is_local(&locals, &scanner)) {
             ahead = scanner;
@@ -445,7 +449,7 @@ static bool find_references(struct expr *expr, const char *text, size_t len)
                 struct expr_reference *grown = NULL;
 
                 (void)member(&scanner, reference.field, sizeof reference.field);
-                if (expr->references_len == REFERENCES_MAX)
+                if (expr->references_len == EXPR_REFERENCES_MAX)
                     return true;
                 grown = realloc(expr->references, (expr->references_len + 1) * sizeof *grown);
                 if (grown == NULL)

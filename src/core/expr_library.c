@@ -149,6 +149,7 @@ static int plain_find(lua_State *lua)
     lua_Integer from = luaL_optinteger(lua, 3, 1);
     const char *found = NULL;
 
+    expr_charge(lua, expr_cost_of_bytes(len));
     if (from < 0)
         from = (lua_Integer)len + from + 1;
     if (from < 1)
@@ -187,6 +188,78 @@ static int plain_format(lua_State *lua)
     return 1;
 }
 
+/* The values at a and b: does the first come before the second, by the function at 2 or by `<`? */
+static bool comes_before(lua_State *lua, int a, int b)
+{
+    bool before = false;
+
+    if (lua_isnoneornil(lua, 2))
+        return lua_compare(lua, a, b, LUA_OPLT) != 0;
+    lua_pushvalue(lua, 2);
+    lua_pushvalue(lua, a);
+    lua_pushvalue(lua, b);
+    lua_call(lua, 2, 1);
+    before = lua_toboolean(lua, -1) != 0;
+    lua_pop(lua, 1);
+    return before;
+}
+
+/* The sorted runs from..middle and middle+1..to of the table at `of` as one, into the one at `into`. */
+static void merge(lua_State *lua, int of, int into, lua_Integer from, lua_Integer middle, lua_Integer to)
+{
+    lua_Integer left = from, right = middle + 1;
+    int top = lua_gettop(lua);
+
+    for (lua_Integer at = from; at <= to; at++) {
+        (void)lua_rawgeti(lua, of, left);
+        (void)lua_rawgeti(lua, of, right);
+        if (left > middle || (right <= to && comes_before(lua, top + 2, top + 1))) {
+            lua_rawseti(lua, into, at);
+            right++;
+        } else {
+            lua_pushvalue(lua, top + 1);
+            lua_rawseti(lua, into, at);
+            left++;
+        }
+        lua_settop(lua, top);
+    }
+}
+
+/* table.sort. Lua's own draws a pivot from the clock when its luck is bad, and then orders what is equal otherwise than another worker: this one leaves
+ * equals as they stood. */
+static int stable_sort(lua_State *lua)
+{
+    lua_Integer n = luaL_len(lua, 1);
+    int of = 3, into = 4;
+
+    lua_settop(lua, 2);
+    if (!lua_isnil(lua, 2))
+        luaL_checktype(lua, 2, LUA_TFUNCTION);
+    expr_charge(lua, n > 0 ? (size_t)n * SORT_COST : 0);
+    lua_newtable(lua);
+    lua_newtable(lua);
+    for (lua_Integer i = 1; i <= n; i++) {
+        (void)lua_geti(lua, 1, i);
+        lua_rawseti(lua, of, i);
+    }
+    for (lua_Integer width = 1; width < n; width *= 2) {
+        for (lua_Integer from = 1; from <= n; from += 2 * width) {
+            lua_Integer middle = from + width - 1 < n ? from + width - 1 : n;
+            lua_Integer to = middle + width < n ? middle + width : n;
+
+            merge(lua, of, into, from, middle, to);
+        }
+        lua_pushvalue(lua, of);
+        lua_copy(lua, into, of);
+        lua_replace(lua, into);
+    }
+    for (lua_Integer i = 1; i <= n; i++) {
+        (void)lua_rawgeti(lua, of, i);
+        lua_seti(lua, 1, i);
+    }
+    return 0;
+}
+
 /* array(a, b, ...): a list that stays one when it is empty. */
 static int make_array(lua_State *lua)
 {
@@ -202,19 +275,18 @@ static int make_array(lua_State *lua)
 
 /* --- let in --- */
 
-/* A function of Lua's libraries, paid for: by its arguments before, by its results after. Upvalues: the function, its cost for an element. */
+/* A function of Lua's libraries, paid for: by its arguments before, by its results after. Upvalue: the function. */
 static int charged(lua_State *lua)
 {
     int n = lua_gettop(lua);
-    size_t for_each = (size_t)lua_tointeger(lua, lua_upvalueindex(2));
 
     for (int i = 1; i <= n; i++) {
         if (lua_type(lua, i) == LUA_TSTRING)
             expr_charge(lua, expr_cost_of_bytes(lua_rawlen(lua, i)));
         else if (lua_istable(lua, i))
-            expr_charge(lua, lua_rawlen(lua, i) * for_each);
+            expr_charge(lua, lua_rawlen(lua, i));
         else if (expr_view_at(lua, i) != NULL)
-            expr_charge(lua, json_array_size(expr_view_at(lua, i)) * for_each);
+            expr_charge(lua, json_array_size(expr_view_at(lua, i)));
     }
     lua_pushvalue(lua, lua_upvalueindex(1));
     lua_insert(lua, 1);
@@ -262,8 +334,7 @@ static void let_in(lua_State *lua, const char *library, const char *const *names
     for (; *names != NULL; names++) {
         (void)lua_getfield(lua, to + 1, *names);
         if (lua_isfunction(lua, -1)) {
-            lua_pushinteger(lua, strcmp(*names, "sort") == 0 ? SORT_COST : 1);
-            lua_pushcclosure(lua, charged, 2);
+            lua_pushcclosure(lua, charged, 1);
         }
         lua_setfield(lua, to, *names);
     }
@@ -338,10 +409,12 @@ static void open_string(lua_State *lua)
     seal(lua, NULL);
 }
 
-static void open_sealed(lua_State *lua, const char *library, const char *const *names)
+static void open_sealed(lua_State *lua, const char *library, const char *const *names, lua_CFunction sort)
 {
     lua_newtable(lua);
     let_in(lua, library, names);
+    if (sort != NULL)
+        set_function(lua, "sort", sort);
     seal(lua, NULL);
     lua_setfield(lua, -2, library);
 }
@@ -350,7 +423,7 @@ int expr_library_open(lua_State *lua)
 {
     static const char *const math_names[] = {"abs", "ceil", "floor", "fmod", "max", "min", "modf", "sqrt", "tointeger", "type",
                                              "ult", "huge", "maxinteger", "mininteger", "pi", NULL};
-    static const char *const table_names[] = {"concat", "insert", "remove", "unpack", "sort", NULL};
+    static const char *const table_names[] = {"concat", "insert", "remove", "unpack", NULL};
     static const char *const utf8_names[] = {"char", "codepoint", "len", "offset", NULL};
     static const char *const base_names[] = {"select", "tonumber", "error", NULL};
 
@@ -374,9 +447,9 @@ int expr_library_open(lua_State *lua)
     set_function(lua, "type", plain_type);
     set_function(lua, "tostring", plain_tostring);
     set_function(lua, "array", make_array);
-    open_sealed(lua, "math", math_names);
-    open_sealed(lua, "table", table_names);
-    open_sealed(lua, "utf8", utf8_names);
+    open_sealed(lua, "math", math_names, NULL);
+    open_sealed(lua, "table", table_names, stable_sort);
+    open_sealed(lua, "utf8", utf8_names, NULL);
     open_string(lua);
     lua_setfield(lua, -2, "string");
     lua_newtable(lua);

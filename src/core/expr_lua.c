@@ -16,6 +16,9 @@
 #define COLLECT_EVERY 256 /* evaluations: views keep JSON alive that Lua does not count */
 #define BYTES_FOR_ONE 256 /* copied in the time of an instruction, roughly */
 #define BLOCK_FREE 4096   /* bytes: smaller blocks cost nothing beyond their instruction */
+#define TEXT_FREE 16384   /* bytes: with longer texts about every instruction costs more, because it may compare two of them */
+#define CALLS_MAX 200     /* within each other */
+#define EVALUATION_COST 100 /* instructions: of an event, for an expression however short */
 
 struct expr_vm *expr_vm_of(lua_State *lua)
 {
@@ -46,19 +49,27 @@ void expr_charge(lua_State *lua, size_t instructions)
         (void)luaL_error(lua, "more than %d instructions", EXPR_INSTRUCTIONS_MAX);
 }
 
+/* A return hands its values from call to call: how many calls there are bounds what an instruction can move. */
 static void count_instructions(lua_State *lua, lua_Debug *debug)
 {
+    lua_Debug outermost;
+
     (void)debug;
-    expr_charge(lua, HOOK_EVERY);
+    expr_charge(lua, HOOK_EVERY * (1 + expr_vm_of(lua)->longest / TEXT_FREE));
+    if (lua_getstack(lua, CALLS_MAX, &outermost) == 1)
+        (void)luaL_error(lua, "calls within calls deeper than %d", CALLS_MAX);
 }
 
-/* One instruction can ask for a block of any size: within an evaluation it is paid for by its bytes. */
-static bool within_budget(struct expr_vm *vm, size_t grows_by, size_t new_size, bool is_text)
+/* One instruction can ask for a block of any size: within an evaluation it is paid for by its bytes. What only grows, by half or more, has
+ * been paid for by what it holds; and how far Lua's own stack and list of texts have grown depends on what was evaluated before. */
+static bool within_budget(struct expr_vm *vm, bool is_new, size_t grows_by, size_t new_size, bool is_text)
 {
     if (vm->scope == NULL)
         return true;
-    if (new_size >= BLOCK_FREE)
+    if (is_new && new_size >= BLOCK_FREE)
         spend(vm, expr_cost_of_bytes(new_size));
+    if (is_text && new_size > vm->longest)
+        vm->longest = new_size;
     return vm->used + grows_by <= vm->budget && !spent(vm) && !(is_text && new_size > EXPR_STRING_MAX);
 }
 
@@ -75,7 +86,7 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
         free(block);
         return NULL;
     }
-    if (new_size > old_size && !within_budget(vm, new_size - old_size, new_size, is_text)) {
+    if (new_size > old_size && !within_budget(vm, block == NULL, new_size - old_size, new_size, is_text)) {
         vm->exhausted = true;
         return NULL;
     }
@@ -97,12 +108,18 @@ struct expr_vm *expr_vm_new(void)
         return NULL;
     }
     *(struct expr_vm **)lua_getextraspace(vm->lua) = vm;
+    expr_vm_begin(vm);
     lua_pushcfunction(vm->lua, expr_library_open);
     if (lua_pcall(vm->lua, 0, 0, 0) != LUA_OK) {
         expr_vm_free(vm);
         return NULL;
     }
     return vm;
+}
+
+void expr_vm_begin(struct expr_vm *vm)
+{
+    vm->event_left = EXPR_EVENT_INSTRUCTIONS_MAX;
 }
 
 void expr_vm_free(struct expr_vm *vm)
@@ -156,6 +173,7 @@ enum baton_err expr_lua_compile(struct expr_vm *vm, const char *text, size_t len
 {
     struct feed feed = {.text = text, .len = len};
     lua_State *lua = vm->lua;
+    const char *message = NULL;
     int rc = LUA_OK;
 
     vm->stale = true;
@@ -171,7 +189,10 @@ enum baton_err expr_lua_compile(struct expr_vm *vm, const char *text, size_t len
         return baton_fail(err, BATON_E_NOMEM, "out of memory for an expression");
     }
     *ret_offset = feed.given < 2 ? 0 : feed.given - 2; /* the parser knows one byte more than the token */
-    (void)baton_fail(err, BATON_E_INVALID, "%s", plain_message(lua_tostring(lua, -1)));
+    message = plain_message(lua_tostring(lua, -1));
+    if (strncmp(message, "C stack overflow", strlen("C stack overflow")) == 0)
+        message = "parentheses, tables or functions nested too deep";
+    (void)baton_fail(err, BATON_E_INVALID, "%s", message);
     lua_settop(lua, 0);
     return BATON_E_INVALID;
 }
@@ -203,6 +224,8 @@ enum baton_err expr_lua_eval(struct expr_vm *vm, int ref, const struct expr_scop
     int rc = LUA_OK;
     enum baton_err code = BATON_OK;
 
+    if (vm->event_left <= 0)
+        return baton_fail(err, BATON_E_INVALID, "the expressions of one event have spent more than %d instructions", EXPR_EVENT_INSTRUCTIONS_MAX);
     if (++vm->evaluations % COLLECT_EVERY == 0 || vm->stale) {
         (void)lua_gc(lua, LUA_GCCOLLECT);
         vm->base = vm->used;
@@ -212,6 +235,7 @@ enum baton_err expr_lua_eval(struct expr_vm *vm, int ref, const struct expr_scop
     vm->budget = vm->base + EXPR_MEMORY_MAX;
     vm->exhausted = false;
     vm->instructions = 0;
+    vm->longest = vm->result_bytes = 0;
     vm->scope = scope;
     lua_sethook(lua, count_instructions, LUA_MASKCOUNT, HOOK_EVERY);
     lua_pushcfunction(lua, evaluate);
@@ -220,6 +244,7 @@ enum baton_err expr_lua_eval(struct expr_vm *vm, int ref, const struct expr_scop
     rc = lua_pcall(lua, 2, 0, 0);
     lua_sethook(lua, NULL, 0, 0);
     vm->scope = NULL;
+    vm->event_left -= EVALUATION_COST + vm->instructions;
     if (rc == LUA_OK && result != NULL) {
         *ret_value = result;
     } else if (rc == LUA_ERRMEM && spent(vm)) {

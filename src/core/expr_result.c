@@ -45,6 +45,17 @@ static json_t *take(lua_State *lua, json_t **view)
     return value;
 }
 
+/* A text of the result, copied out of Lua's memory into ours: its budget does not bind there. */
+static void take_bytes(lua_State *lua, size_t len)
+{
+    struct expr_vm *vm = expr_vm_of(lua);
+
+    expr_charge(lua, expr_cost_of_bytes(len));
+    vm->result_bytes += len;
+    if (vm->result_bytes > expr_result_limits.bytes_max)
+        (void)luaL_error(lua, "the result is larger or deeper than a message may be");
+}
+
 /* A list has the keys 1..n; an object has texts; the two do not mix. */
 static json_t *table_to_json(lua_State *lua, int index, int depth)
 {
@@ -93,6 +104,7 @@ static json_t *table_to_json(lua_State *lua, int index, int depth)
         if (lua_isnil(lua, -2))
             break;
         const char *key = lua_tostring(lua, -2);
+        take_bytes(lua, lua_rawlen(lua, -2));
         if (!utf8_valid(key, lua_rawlen(lua, -2)))
             (void)luaL_error(lua, "a key is not valid UTF-8");
         if (json_object_set_new(value, key, to_json(lua, lua_gettop(lua), depth + 1)) != 0)
@@ -126,6 +138,7 @@ static json_t *to_json(lua_State *lua, int index, int depth)
         return json_real(lua_tonumber(lua, index));
     case LUA_TSTRING:
         text = lua_tolstring(lua, index, &len);
+        take_bytes(lua, len);
         if (!utf8_valid(text, len))
             (void)luaL_error(lua, "the result is not valid UTF-8");
         return json_stringn(text, len);

@@ -66,12 +66,14 @@ static int view_index(lua_State *lua)
 {
     json_t *value = expr_view_at(lua, 1);
 
-    if (json_is_array(value) && lua_isinteger(lua, 2) && lua_tointeger(lua, 2) >= 1)
+    if (json_is_array(value) && lua_isinteger(lua, 2) && lua_tointeger(lua, 2) >= 1) {
         expr_view_push(lua, json_array_get(value, (size_t)lua_tointeger(lua, 2) - 1));
-    else if (json_is_object(value) && lua_type(lua, 2) == LUA_TSTRING)
+    } else if (json_is_object(value) && lua_type(lua, 2) == LUA_TSTRING) {
+        expr_charge(lua, expr_cost_of_bytes(lua_rawlen(lua, 2)));
         expr_view_push(lua, json_object_get(value, lua_tostring(lua, 2)));
-    else
+    } else {
         lua_pushnil(lua);
+    }
     return 1;
 }
 

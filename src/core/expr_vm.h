@@ -18,6 +18,9 @@ struct expr_vm {
     bool stale;          /* code has come or gone: base is to be measured anew */
     bool exhausted;      /* the budget said no, not malloc */
     int instructions;    /* spent by the evaluation under way */
+    int64_t event_left;  /* instructions that the expressions of this event may still spend */
+    size_t longest;      /* bytes of the longest text that the evaluation under way has made */
+    size_t result_bytes; /* of texts in its result */
     unsigned evaluations;
     const struct expr_scope *scope; /* of the evaluation under way; NULL = none */
     int environment;                /* registry reference */

@@ -78,6 +78,18 @@ static enum baton_err check_bounds(const char *text, size_t len, const struct js
     return BATON_OK;
 }
 
+/* jansson says `what near 'token'` and where it stopped reading, behind the token: its first character is of more use. */
+static size_t begin_of(const char *text, size_t stopped, const char *message)
+{
+    static const char near[] = " near '";
+    const char *token = strstr(message, near);
+    size_t len = token == NULL ? 0 : strlen(token + sizeof near - 1);
+
+    if (len > 1 && len - 1 <= stopped && strncmp(text + stopped - (len - 1), token + sizeof near - 1, len - 1) == 0)
+        return stopped - (len - 1);
+    return stopped > 0 ? stopped - 1 : 0;
+}
+
 enum baton_err json_parse(const char *text, size_t len, const struct json_limits *limits, json_t **ret_value,
                           struct baton_error *err)
 {
@@ -101,7 +113,7 @@ enum baton_err json_parse(const char *text, size_t len, const struct json_limits
         if (json_error_code(&where) == json_error_out_of_memory)
             return baton_fail(err, BATON_E_NOMEM, "out of memory for %zu bytes of JSON", len);
         if (where.position >= 0 && (size_t)where.position <= len)
-            place_of(text, where.position > 0 ? (size_t)where.position - 1 : 0, &line, &column);
+            place_of(text, begin_of(text, (size_t)where.position, where.text), &line, &column);
         return baton_fail(err, BATON_E_INVALID, "line %d column %d: %s", line, column, where.text);
     }
     *ret_value = value;
@@ -138,11 +150,16 @@ static bool take(const json_t *value, size_t depth, size_t *bytes, size_t *value
     return true;
 }
 
+bool json_take(const json_t *value, struct json_limits *left)
+{
+    return take(value, left->depth_max + 1, &left->bytes_max, &left->values_max); /* a scalar has no depth */
+}
+
 bool json_within(const json_t *value, const struct json_limits *limits)
 {
-    size_t bytes = limits->bytes_max, values = limits->values_max;
+    struct json_limits left = *limits;
 
-    return take(value, limits->depth_max + 1, &bytes, &values); /* a scalar has no depth */
+    return json_take(value, &left);
 }
 
 /* --- places by JSON Pointer --- */

@@ -301,11 +301,17 @@ static enum baton_err too_large(struct baton_error *err)
     return baton_fail(err, BATON_E_INVALID, "the result is larger or deeper than a message may be");
 }
 
-static enum baton_err eval_node(struct expr_vm *vm, const struct template *node, const struct expr_scope *scope,
-                                json_t **ret_value, struct baton_error *err);
+/* One evaluation: what the parts made so far leave of the limits, so that many parts, each within them, are not all made first. */
+struct evaluating {
+    struct expr_vm *vm;
+    const struct expr_scope *scope;
+    struct baton_error *err;
+    struct json_limits left;
+};
 
-static enum baton_err eval_text(struct expr_vm *vm, const struct template *node, const struct expr_scope *scope,
-                                json_t **ret_value, struct baton_error *err)
+static enum baton_err eval_node(struct evaluating *evaluating, const struct template *node, json_t **ret_value);
+
+static enum baton_err eval_text(struct evaluating *evaluating, const struct template *node, json_t **ret_value)
 {
     struct buffer text = {0};
     enum baton_err rc = BATON_OK;
@@ -317,41 +323,42 @@ static enum baton_err eval_text(struct expr_vm *vm, const struct template *node,
             buffer_text(&text, node->parts[i].text);
             continue;
         }
-        rc = expr_eval(vm, node->parts[i].expr, scope, &value, err);
+        rc = expr_eval(evaluating->vm, node->parts[i].expr, evaluating->scope, &value, evaluating->err);
         if (json_is_string(value))
             buffer_append(&text, json_string_value(value), json_string_length(value));
         else if (value != NULL && !json_is_null(value))
             json_write(&text, value);
         json_decref(value);
-        if (rc == BATON_OK && text.len > expr_result_limits.bytes_max)
-            rc = too_large(err);
+        if (rc == BATON_OK && text.len > evaluating->left.bytes_max)
+            rc = too_large(evaluating->err);
     }
     if (rc == BATON_OK) {
         *ret_value = text.failed ? NULL : json_stringn(text.len == 0 ? "" : text.data, text.len);
         if (*ret_value == NULL)
-            rc = baton_fail(err, BATON_E_NOMEM, "out of memory for a text");
+            rc = baton_fail(evaluating->err, BATON_E_NOMEM, "out of memory for a text");
     }
     buffer_free(&text);
     return rc;
 }
 
-static enum baton_err eval_inner(struct expr_vm *vm, const struct template *node, const struct expr_scope *scope,
-                                 json_t **ret_value, struct baton_error *err)
+static enum baton_err eval_inner(struct evaluating *evaluating, const struct template *node, json_t **ret_value)
 {
     json_t *value = node->kind == NODE_OBJECT ? json_object() : json_array();
-    enum baton_err rc = value == NULL ? baton_fail(err, BATON_E_NOMEM, "out of memory for a template") : BATON_OK;
+    enum baton_err rc = value == NULL ? baton_fail(evaluating->err, BATON_E_NOMEM, "out of memory for a template") : BATON_OK;
 
+    evaluating->left.depth_max--; /* a template is not as deep as that: TEMPLATE_DEPTH_MAX */
     for (size_t i = 0; i < node->children_len && rc == BATON_OK; i++) {
         json_t *child = NULL;
         int failed = 0;
 
-        rc = eval_node(vm, node->children[i], scope, &child, err);
+        rc = eval_node(evaluating, node->children[i], &child);
         if (rc != BATON_OK)
             break;
         failed = node->kind == NODE_OBJECT ? json_object_set_new(value, node->keys[i], child) : json_array_append_new(value, child);
         if (failed != 0)
-            rc = baton_fail(err, BATON_E_NOMEM, "out of memory for a template");
+            rc = baton_fail(evaluating->err, BATON_E_NOMEM, "out of memory for a template");
     }
+    evaluating->left.depth_max++;
     if (rc == BATON_OK)
         *ret_value = value;
     else
@@ -359,33 +366,33 @@ static enum baton_err eval_inner(struct expr_vm *vm, const struct template *node
     return rc;
 }
 
-static enum baton_err eval_node(struct expr_vm *vm, const struct template *node, const struct expr_scope *scope,
-                                json_t **ret_value, struct baton_error *err)
+static enum baton_err eval_node(struct evaluating *evaluating, const struct template *node, json_t **ret_value)
 {
+    json_t *value = NULL;
+    enum baton_err rc = BATON_OK;
+
     switch (node->kind) {
-    case NODE_CONSTANT: *ret_value = json_incref(node->constant); return BATON_OK;
-    case NODE_EXPR: return expr_eval(vm, node->expr, scope, ret_value, err);
-    case NODE_TEXT: return eval_text(vm, node, scope, ret_value, err);
+    case NODE_CONSTANT: value = json_incref(node->constant); break;
+    case NODE_EXPR: rc = expr_eval(evaluating->vm, node->expr, evaluating->scope, &value, evaluating->err); break;
+    case NODE_TEXT: rc = eval_text(evaluating, node, &value); break;
     case NODE_ARRAY:
-    case NODE_OBJECT: return eval_inner(vm, node, scope, ret_value, err);
+    case NODE_OBJECT: return eval_inner(evaluating, node, ret_value);
     }
-    return BATON_E_INVALID;
+    if (rc == BATON_OK && !json_take(value, &evaluating->left)) {
+        json_decref(value);
+        return too_large(evaluating->err);
+    }
+    if (rc == BATON_OK)
+        *ret_value = value;
+    return rc;
 }
 
 enum baton_err template_eval(struct expr_vm *vm, const struct template *template, const struct expr_scope *scope,
                              json_t **ret_value, struct baton_error *err)
 {
-    json_t *value = NULL;
-    enum baton_err rc = eval_node(vm, template, scope, &value, err);
+    struct evaluating evaluating = {.vm = vm, .scope = scope, .err = err, .left = expr_result_limits};
 
-    /* Each part is within the limits; many together may not be. */
-    if (rc == BATON_OK && (template->kind == NODE_ARRAY || template->kind == NODE_OBJECT) && !json_within(value, &expr_result_limits)) {
-        json_decref(value);
-        return too_large(err);
-    }
-    if (rc == BATON_OK)
-        *ret_value = value;
-    return rc;
+    return eval_node(&evaluating, template, ret_value);
 }
 
 static void visit_node(const struct template *node, struct buffer *pointer,

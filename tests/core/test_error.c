@@ -13,6 +13,8 @@ static const struct text_row {
     {"characters of all lengths stay", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x9a\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x9a\x80"},
     {"a line break cannot forge a log line", "a\nb\r\tc", "a?b??c"},
     {"nor an escape or a delete", "\x1b[31m\x7f", "?[31m?"},
+    {"nor an escape of two bytes", "\xc2\x9b" "2J\xc2\xa0", "??2J\xc2\xa0"},
+    {"nor what turns a line around", "a\xe2\x80\xae" "b\xe2\x81\xa7" "c\xe2\x80\xaf", "a???b???c\xe2\x80\xaf"},
     {"a byte that is no character", "a\xff" "b", "a?b"},
     {"a character cut at the end", "a\xe2\x82", "a??"},
     {"a character cut in the middle", "\xe2\x82" "b", "??b"},

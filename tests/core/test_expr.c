@@ -86,6 +86,13 @@ static const struct row {
     {"characters counted", "utf8.len('\xc3\xa9\xe2\x82\xac')", "2"},
     {"a number out of a text", "tonumber('12') + 1", "13"},
 
+    {"sorting leaves equals as they stood", "(function() local t = {'b1', 'a1', 'b2', 'a2', 'b3'} table.sort(t, function(x, y) return x:sub(1, 1) < y:sub(1, 1) end) return t end)()",
+     "[\"a1\",\"a2\",\"b1\",\"b2\",\"b3\"]"},
+    {"however many there are", "(function() local t = {} for i = 1, 1000 do t[i] = i end table.sort(t, function() return false end) for i = 1, 1000 do if t[i] ~= i then return i end end return 'all' end)()",
+     "\"all\""},
+    {"sorting by an order that is none ends", "(function() local t = {} for i = 1, 300 do t[i] = i end table.sort(t, function() return true end) return #t end)()", "300"},
+    {"sorting what has no order", "(function() table.sort({1, 'a'}) end)()", "! attempt to compare"},
+
     /* what is not */
     {"no os", "os.time()", "@1 unknown name 'os'"},
     {"no io", "1 + io.read()", "@5 unknown name 'io'"},
@@ -161,6 +168,15 @@ static const struct row {
      "! more than 200000 instructions"},
     {"unpacking for ever", "(function() for i = 1, 9999 do local a = select('#', table.unpack({}, 1, 10000)) end end)()", "! more than 200000 instructions"},
     {"a result that doubles 40 times", "(function() local t = {} for _ = 1, 40 do t = {t, t} end return t end)()", "! more than 200000 instructions"},
+    {"long texts compared for ever", "(function() local a, b = ('x'):rep(250000) .. 1, ('x'):rep(250000) .. 2 while true do local c = a < b end end)()",
+     "! more than 200000 instructions"},
+    {"a long key looked for for ever", "(function() local k = ('x'):rep(250000) while true do local v = input[k] end end)()", "! more than 200000 instructions"},
+    {"a long text searched for ever", "(function() local s = ('x'):rep(250000) while true do local v = s:find('xy') end end)()", "! more than 200000 instructions"},
+    {"calls within calls", "(function(f) return f(f, 1000) end)(function(f, n) if n == 0 then return 1 end return 1 + f(f, n - 1) end)",
+     "! calls within calls deeper than 200"},
+    {"as deep as a message is nested they may go", "(function(f) return f(f, 128) end)(function(f, n) if n == 0 then return 1 end return 1 + f(f, n - 1) end)", "129"},
+    {"any number of arguments", "(function(...) return select('#', ...) end)(1, 2)", "@11 '...' cannot be used here"},
+    {"one text in the result a thousand times", "(function() local s, t = ('x'):rep(250000), {} for i = 1, 1000 do t[i] = s end return t end)()", "! larger or deeper"},
     {"a result that contains itself", "(function() local t = {} t.t = t return t end)()", "! nested deeper than 64"},
     {"a result larger than a message", "(function() local t = {} for i = 1, 20000 do t[i] = input end return t end)()", "! larger or deeper"},
 
