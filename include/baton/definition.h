@@ -17,6 +17,7 @@
 #define DEFINITION_CASES_MAX 32   /* of one switch, its default not counted */
 #define DEFINITION_STEP_NAME_MAX 64 /* [A-Za-z][A-Za-z0-9_-]{0,63}: readable as steps.<name> */
 #define DEFINITION_ENTRY_NAME_MAX (DEFINITION_STEP_NAME_MAX + 9) /* also of what belongs to a step: <name>:fallback */
+#define DEFINITION_SENSITIVE_MAX 64 /* places of one payload */
 #define DEFINITION_BYTES_MAX (256 * 1024)
 #define RETRY_ATTEMPTS_MAX 1000   /* or "unlimited" */
 #define RETRY_UNLIMITED 0         /* in retry_policy.attempts */
@@ -98,6 +99,7 @@ struct definition_step {
     struct retry_policy retry;
     int64_t timeout_ms; /* of one attempt; of the sleep or wait */
     bool pivot;
+    char **sensitive; /* places in its output, JSON Pointers; NULL-terminated; NULL = none */
 };
 
 struct definition {
@@ -111,6 +113,7 @@ struct definition {
     size_t steps_len;
     int pivot; /* index of the pivot step, -1 = none */
     struct template *output; /* NULL = null */
+    char **sensitive; /* places in the input; like a step's */
     struct expr_vm *vm;      /* borrowed: where the expressions live */
 };
 

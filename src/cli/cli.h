@@ -180,6 +180,14 @@ int verb_job(struct cli *cli, const struct verb_job *job);
 /** The state document of one saga, as Redis has it; new reference. BATON_E_NOT_FOUND, BATON_E_RETRY; BATON_E_INVALID: not an id. */
 enum baton_err saga_find(struct cli *cli, const char *id, json_t **ret_doc, struct baton_error *err);
 
+/* masked.c: what the definition calls sensitive, out of a document that people see; in place */
+/** A state, or a trial's report, of this definition and input. */
+enum baton_err masked(const struct definition *definition, const json_t *input, json_t *doc, struct baton_error *err);
+/** A state, of a definition that is there as a document. */
+enum baton_err masked_by(const json_t *definition, json_t *doc, struct baton_error *err);
+/** A state whose definition is read from Kafka. Where that is not to be had no payload is left, and stderr says so. */
+void masked_saga(struct cli *cli, json_t *doc);
+
 /* instance.c */
 /** The worker's name: as given, or <hostname>-<lowest free slot>, held by a lock for the life of the process. */
 enum baton_err instance_name(const char *given, char *ret_name, size_t size, struct baton_error *err);

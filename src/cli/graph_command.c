@@ -107,6 +107,8 @@ int command_graph(struct cli *cli)
         rc = subject.path != NULL ? read_file(&subject, &err) : read_deployed(cli, &subject, &err);
     if (rc == BATON_OK && id != NULL)
         rc = compare(&subject, id, &err);
+    if (rc == BATON_OK && id != NULL)
+        rc = masked_by(subject.definition, subject.saga, &err);
     if (rc == BATON_OK)
         rc = graph_draw(subject.definition, subject.saga, format, &out, &err);
     if (rc == BATON_OK)

@@ -134,8 +134,9 @@ static void fill_steps(json_t *doc)
     }
 }
 
-static void show_saga(const struct cli *cli, json_t *doc)
+static void show_saga(struct cli *cli, json_t *doc)
 {
+    masked_saga(cli, doc);
     if (cli->output == OUTPUT_TEXT) {
         print_saga(doc);
     } else {
@@ -183,6 +184,7 @@ int command_history(struct cli *cli)
     cli_expect(cli, 1, 1);
     if (saga_find(cli, cli->args[0], &doc, &err) != BATON_OK)
         return cli_fail(&err);
+    masked_saga(cli, doc);
     if (json_integer_value(json_object_get(doc, "historyDropped")) > 0)
         (void)fprintf(stderr, "the first %" JSON_INTEGER_FORMAT " entries are in the journal only\n",
                       json_integer_value(json_object_get(doc, "historyDropped")));
@@ -322,7 +324,7 @@ static int timed_out(const struct cli *cli, const char *id, int64_t seconds, enu
 }
 
 /* Until the saga ends or parks, or the time is over. */
-static int wait_for(const struct cli *cli, const struct waiting *waiting, const char *id, int64_t seconds)
+static int wait_for(struct cli *cli, const struct waiting *waiting, const char *id, int64_t seconds)
 {
     struct timespec start, now, step = {.tv_nsec = POLL_NS};
     struct baton_error err = {0};

@@ -144,7 +144,9 @@ int command_try(struct cli *cli)
         run.replies = trial.replies;
         rc = try_run(&run, &trial.report, &trial.status, &err);
     }
-    if (trial.report != NULL)
+    if (trial.report != NULL && masked(trial.definition, run.input, trial.report, &why) != BATON_OK)
+        rc = baton_fail(&err, why.code, "%s", why.text);
+    else if (trial.report != NULL)
         tell(cli, &trial);
     code = rc == BATON_OK ? outcome(trial.status) : cli_fail(&err);
     json_decref(trial.report);

@@ -17,7 +17,7 @@ static const struct retry_policy undo_default = {.attempts = 10, .interval_ms = 
 
 /* --- retry --- */
 
-static void free_codes(char **codes)
+static void free_texts(char **codes)
 {
     for (size_t i = 0; codes != NULL && codes[i] != NULL; i++)
         free(codes[i]);
@@ -47,7 +47,7 @@ static void codes_of(struct checking *checking, const json_t *doc, const char *k
 
     if (value == NULL)
         return;
-    free_codes(*codes);
+    free_texts(*codes);
     *codes = calloc(n + 1, sizeof **codes);
     checking->no_memory = checking->no_memory || *codes == NULL;
     if (!json_is_array(value) || n == 0)
@@ -115,8 +115,8 @@ static struct retry_policy inherit(struct checking *checking, const struct retry
 
 static void free_retry(struct retry_policy *policy)
 {
-    free_codes(policy->on);
-    free_codes(policy->not_on);
+    free_texts(policy->on);
+    free_texts(policy->not_on);
 }
 
 struct defaults {
@@ -293,10 +293,10 @@ static const struct kind {
     {"sequence", STEP_SEQUENCE, (const char *const[]){"name", "description", "when", "sequence", NULL}},
     {"switch", STEP_SWITCH, (const char *const[]){"name", "description", "when", "switch", "default", NULL}},
     {"sleep", STEP_SLEEP, (const char *const[]){"name", "description", "when", "sleep", NULL}},
-    {"wait", STEP_WAIT, (const char *const[]){"name", "description", "when", "wait", NULL}},
+    {"wait", STEP_WAIT, (const char *const[]){"name", "description", "when", "wait", "sensitive", NULL}},
     {NULL, STEP_COMMAND,
      (const char *const[]){"name", "description", "service", "command", "input", "output", "when", "timeout", "retry", "compensation",
-                           "pivot", "reply", "fallback", NULL}},
+                           "pivot", "reply", "fallback", "sensitive", NULL}},
 };
 
 static const struct kind *kind_of(const json_t *doc)
@@ -606,6 +606,7 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
     name_of(growing, doc, index);
     (void)read_text(checking, doc, "description", false);
     growing->definition->steps[index].when = read_expr(checking, doc, "when");
+    growing->definition->steps[index].sensitive = read_pointers(checking, doc, "sensitive");
     inside.parent = index;
     switch (kind->kind) {
     case STEP_COMMAND:
@@ -701,7 +702,7 @@ static void head_of(struct checking *checking, const json_t *doc, struct definit
 
 enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct findings *findings, struct definition **ret_definition)
 {
-    static const char *const names[] = {"$schema", "name", "version", "description", "timeout", "defaults", "input", "steps", "output", NULL};
+    static const char *const names[] = {"$schema", "name", "version", "description", "timeout", "defaults", "input", "steps", "output", "sensitive", NULL};
     struct checking checking = {.vm = vm, .findings = findings};
     struct definition *definition = calloc(1, sizeof *definition);
     struct defaults defaults;
@@ -717,6 +718,7 @@ enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct fi
         defaults_of(&checking, doc, &defaults);
         steps_of(&checking, doc, &defaults, definition);
         definition->output = read_template(&checking, doc, "output");
+        definition->sensitive = read_pointers(&checking, doc, "sensitive");
         free_retry(&defaults.retry);
         free_retry(&defaults.undo_retry);
     }
@@ -749,6 +751,7 @@ static void free_step(struct expr_vm *vm, struct definition_step *step)
     expr_free(vm, step->until);
     free(step->signal);
     free(step->goto_name);
+    free_texts(step->sensitive);
     free_retry(&step->retry);
     schema_free(step->reply_schema);
     if (step->reply != NULL) {
@@ -775,6 +778,7 @@ void definition_free(struct definition *definition)
         free_step(definition->vm, &definition->steps[i]);
     template_free(definition->vm, definition->output);
     schema_free(definition->input_schema);
+    free_texts(definition->sensitive);
     free(definition->steps);
     free(definition->name);
     free(definition->description);

@@ -40,6 +40,9 @@ struct template *read_template(struct checking *checking, const json_t *doc, con
 /** The member `schema`, a JSON Schema; NULL when missing or wrong (said). */
 struct schema *read_payload_schema(struct checking *checking, const json_t *doc);
 
+/** A list of JSON Pointers, NULL-terminated; NULL when missing or wrong (said). */
+char **read_pointers(struct checking *checking, const json_t *doc, const char *key);
+
 /** strdup that notes the failure. */
 char *read_copy(struct checking *checking, const char *text);
 

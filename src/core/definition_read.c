@@ -6,6 +6,7 @@
  */
 #include "definition_check.h"
 #include <baton/json.h>
+#include <baton/mask.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,7 +106,7 @@ static bool listed(const char *word, const char *const *names)
 
 /* Members that exist in the language, not in this version: refused by name, never ignored. */
 static const char *const later[] = {"parallel", "join",   "forEach",   "saga", "tcc",
-                                    "repeat",   "sensitive", "onDuplicate", "lock",  NULL};
+                                    "repeat",   "onDuplicate", "lock",  NULL};
 
 /* False if doc is no object. */
 bool read_members(struct checking *checking, const json_t *doc, const char *const *names)
@@ -229,6 +230,53 @@ struct template *read_template(struct checking *checking, const json_t *doc, con
     finding_at(checking, FINDING_ERROR, NULL, false, place.column, "%s", err.text);
     read_leave(checking, len);
     return NULL;
+}
+
+/* What was meant by "card.number" or "$.card.number", most likely. */
+static const char *as_pointer(const char *text, char *out, size_t size)
+{
+    size_t len = 0;
+
+    for (text += text[0] == '$' && text[1] == '.' ? 2 : 0; *text != '\0' && len + 2 < size; text++) {
+        if (len == 0)
+            out[len++] = '/';
+        out[len++] = *text == '.' ? '/' : *text;
+    }
+    out[len] = '\0';
+    return out;
+}
+
+char **read_pointers(struct checking *checking, const json_t *doc, const char *key)
+{
+    const json_t *value = json_object_get(doc, key);
+    size_t n = json_array_size(value), len = 0, used = 0;
+    char **pointers = NULL, near[64];
+
+    if (value == NULL)
+        return NULL;
+    if (!json_is_array(value) || n == 0 || n > DEFINITION_SENSITIVE_MAX) {
+        WRONG(checking, key, "a list of 1 to %d JSON Pointers such as \"/card/number\" expected", DEFINITION_SENSITIVE_MAX);
+        return NULL;
+    }
+    pointers = calloc(n + 1, sizeof *pointers);
+    checking->no_memory = checking->no_memory || pointers == NULL;
+    len = read_enter(checking, key);
+    for (size_t i = 0; pointers != NULL && i < n; i++) {
+        const char *text = json_string_value(json_array_get(value, i));
+        size_t inner = read_enter_index(checking, i);
+
+        if (text == NULL)
+            finding_add(checking, FINDING_ERROR, "a JSON Pointer such as \"/card/number\" expected");
+        else if (pointer_valid(text))
+            pointers[used++] = read_copy(checking, text);
+        else if (text[0] != '/')
+            finding_add(checking, FINDING_ERROR, "a JSON Pointer begins with '/'; did you mean \"%s\"?", as_pointer(text, near, sizeof near));
+        else
+            finding_add(checking, FINDING_ERROR, "in a JSON Pointer '~' stands as \"~0\", and '/' in a name as \"~1\"");
+        read_leave(checking, inner);
+    }
+    read_leave(checking, len);
+    return pointers;
 }
 
 static void schema_says(void *context, bool warning, const char *pointer, bool of_key, const char *text)

@@ -306,21 +306,18 @@ static const char *error_text(struct tree *tree, const json_t *error)
     return arena_say(&tree->arena, "%s%s%s%s%s", step, step[0] != '\0' ? ": " : "", code, message[0] != '\0' ? ", " : "", message);
 }
 
-static void tell_run(struct tree *tree, struct node *node)
+/* One entry of the run: the step's own, or that of what stands in for it. */
+static void tell_entry(struct tree *tree, struct node *node, const json_t *step, const char *whose)
 {
-    const json_t *step = json_object_get(tree->steps, node->name), *error = json_object_get(step, "error");
+    const json_t *error = json_object_get(step, "error");
     const char *status = text_of(tree, step, "status");
     json_int_t first = json_integer_value(json_object_get(step, "firstAt")), settled = json_integer_value(json_object_get(step, "settledAt")),
                due = json_integer_value(json_object_get(step, "dueAt"));
 
-    if (tree->steps != NULL && step == NULL)
-        node->tone = TONE_AHEAD;
-    if (step == NULL)
-        return;
     node->tone = tone_of(status);
     node->reached = node->tone != TONE_SKIPPED;
-    node->undone = node->tone == TONE_UNDONE || strcmp(status, "compensation-failed") == 0;
-    tell(tree, node, INK_STATUS, arena_say(&tree->arena, "%s%s%s", status, times_text(tree, "attempts", json_integer_value(json_object_get(step, "attempts"))),
+    node->undone = node->undone || node->tone == TONE_UNDONE || strcmp(status, "compensation-failed") == 0;
+    tell(tree, node, INK_STATUS, arena_say(&tree->arena, "%s%s%s%s", whose, status, times_text(tree, "attempts", json_integer_value(json_object_get(step, "attempts"))),
                                            times_text(tree, "compensations", json_integer_value(json_object_get(step, "compensations")))));
     if (settled > 0 && first > 0 && settled > first)
         tell(tree, node, INK_TEXT, arena_say(&tree->arena, "at +%s, took %s", duration_text(tree, settled - tree->started_ms), duration_text(tree, settled - first)));
@@ -330,6 +327,18 @@ static void tell_run(struct tree *tree, struct node *node)
         tell(tree, node, INK_TEXT, arena_say(&tree->arena, "due at +%s", duration_text(tree, due - tree->started_ms)));
     if (json_is_object(error))
         tell(tree, node, INK_ERROR, error_text(tree, error));
+}
+
+static void tell_run(struct tree *tree, struct node *node)
+{
+    const json_t *step = json_object_get(tree->steps, node->name), *other = json_object_get(tree->steps, arena_say(&tree->arena, "%s:fallback", node->name));
+
+    if (tree->steps != NULL && step == NULL)
+        node->tone = TONE_AHEAD;
+    if (step != NULL)
+        tell_entry(tree, node, step, "");
+    if (other != NULL)
+        tell_entry(tree, node, other, "fallback ");
 }
 
 static struct node *read_step(struct tree *tree, const json_t *doc)

@@ -113,6 +113,26 @@ equal("each step's end", {name: (step["status"], step["attempts"], step["compens
       {"reserve": ("compensated", 2, 1), "settle": ("failed", 1, 0)})
 equal("the saga's timeout is simulated", call("definition.json", "--replies", "replies.json")[0], 10)
 
+# --- what is sensitive ---
+
+write("secret.json", {**DEFINITION, "sensitive": ["/card", "/pin"], "output": {"is": "card ${input.card}, pin ${input.pin}", "ref": "${steps.settle.output.ref}"},
+                      "steps": [{"name": "reserve", "service": "s", "command": "C", "input": {"card": "${input.card.number}", "of": "x${input.pin}"}, "compensation": {"command": "U"}},
+                                {"name": "hear", "wait": {"signal": "word", "timeout": "1h"}, "sensitive": ["/word"]},
+                                {"name": "settle", "service": "s", "command": "D", "input": {"w": "${steps.hear.output.word}"}, "sensitive": ["/ref"]}]})
+SECRET = ["--input", '{"card": {"number": "4111-1111"}, "pin": 98765, "open": "seen-it"}', "--replies",
+          write("replies.json", {"reserve": [{**OK, "body": {"was": "4111-1111"}}], "hear": [{**OK, "body": {"word": "sesame"}}],
+                                 "settle": [{"outcome": "retry", "code": "T", "message": "card 4111-1111 is locked"}, {**OK, "body": {"ref": "ref-42"}}]})]
+for form in ("text", "json", "jsonl"):
+    code, out, err = call("secret.json", *SECRET, "-o", form)
+    equal(f"{form}: its end", code, 0)
+    for secret in ("4111-1111", "98765", "sesame", "ref-42"):
+        equal(f"{form}: {secret} is not to be seen", secret in out + err, False)
+    equal(f"{form}: what is not sensitive is", "seen-it" in out, True)
+report = json.loads(call("secret.json", *SECRET, "-o", "json")[1])
+equal("a sensitive object is masked whole", report["timeline"][0]["input"], {"card": "***", "pin": "***", "open": "seen-it"})
+equal("a copy, and a part of a text", report["timeline"][1]["input"], {"card": "***", "of": "x***"})
+equal("its output", report["output"]["ref"], "***")
+
 # --- what is wrong ---
 
 for what, text, place, says in [

@@ -231,6 +231,8 @@ static void command(struct maker *maker)
     }
     if (random_one_in(random, 5))
         say(text, ",\"reply\":%s", random_mapping);
+    if (random_one_in(random, 8))
+        say(text, ",\"sensitive\":[\"/a/*\",\"/n\"]");
     maker->seen.commands[maker->seen.len++] = index;
     if (!random_one_in(random, 4))
         compensation(random, text, index, &maker->seen);

@@ -255,6 +255,11 @@ def main():
     check("nothing leads back", not [p for p in root.iter(SVG + "path") if p.get("class") == "turn"])
     root = check_svg("a parked run", by_name["one"], draw("svg", by_name["one"], PARKED))
     check("why it is parked stands above", "parked: step only: <exhausted>" in [t.text for t in root.findall(SVG + "text")])
+    stood_in = {"id": "r-4", "definition": "one", "version": 1, "status": "completed", "startedAt": AT, "endedAt": AT + 50, "turnedBack": False, "parked": None, "error": None,
+                "steps": {"only": {"status": "unknown", "attempts": 3, "fallback": "service", "firstAt": AT, "settledAt": AT + 40},
+                          "only:fallback": {"status": "done", "attempts": 2, "firstAt": AT + 40, "settledAt": AT + 45}}}
+    look, texts = look_of(check_svg("a run with a fallback", by_name["one"], draw("svg", by_name["one"], stood_in)), "only")
+    check(f"what stands in tells the outcome: {look}, {texts}", look == "card good" and "unknown, 3 attempts / at +40 ms, took 40 ms / fallback done, 2 attempts / at +45 ms" in texts)
     for word in ("all must be done", "2 of 4 must be done", "in input.items", "3 at a time", "for signal approved", "after 24h: go to later", "5m", "until input.at", "payment version 2",
                  "hotel · Try", "confirm Confirm", "cancel Cancel", "repeat until output.ready", "or else other · Poll", "or else a fixed output", "if input.total > 0", "pivot: no way back"):
         check(f"kinds: {word!r} is told", word in [t.text for t in ET.fromstring(draw("svg", by_name["kinds"])).iter(SVG + "text")])

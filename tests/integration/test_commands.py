@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from participants import done, refused
+from participants import Answer, done, refused
 from stack import BATON, STACK_DIR, Baton, equal, said, spawn, stop, until
 
 AWAY = "redis://127.0.0.1:1"
@@ -166,15 +166,34 @@ call("a run over another definition", 6, "graph", write("small.json", SMALL), "-
 call("graph of a wrong file", 3, "graph", write("wrong.json", {"name": "wrong"}), err='"version" is missing')
 call("a form that is none", 2, "graph", "cmd-order", "--format", "png", err="svg, mermaid or dot expected")
 
+# --- sensitive fields ---
+
+call("deploy of secrets", 0, "deploy", write("secret.json", {"name": "cmd-secret", "version": 1, "sensitive": ["/card/number"], "steps": [
+    {"name": "reserve", "service": "stock", "command": "Reserve", "input": {"card": "${input.card.number}"}, "compensation": {"command": "Release"}, "sensitive": ["/token"]},
+    {"name": "settle", "service": "payments", "command": "Settle"}]}))
+people.script("hush", "reserve", done({"token": "tok-9876"}))
+people.script("hush", "settle", Answer({"code": "DECLINED", "message": "no 4111-1111 by tok-9876"}, [("saga-outcome", b"failure")]))
+SECRET = {"card": {"number": "4111-1111", "name": "seen"}}
+shown = [call("a start with secrets", 10, "start", "cmd-secret", "--id", "hush", "--input", json.dumps(SECRET), "--wait", "60"),
+         *(call(f"{what} of secrets", 0, *what.split()) for what in ("status hush", "status hush -o json", "history hush", "graph cmd-secret --saga hush"))]
+for text in shown:
+    assert "4111-1111" not in text and "tok-9876" not in text, text
+doc = json.loads(shown[2])
+equal("the input, but for what is sensitive", doc["input"], {"card": {"number": "***", "name": "seen"}})
+equal("an output, an error's message", (doc["steps"]["reserve"]["output"], doc["steps"]["settle"]["error"]["message"]), ({"token": "***"}, "no *** by ***"))
+state = baton.state("hush")
+equal("in Redis they are whole", (state["input"], state["steps"]["reserve"]["output"]), (SECRET, {"token": "tok-9876"}))
+assert "4111-1111" not in open(first.log).read(), "the worker's log tells a secret"
+
 # --- list ---
 
-everything = {"plain", "data", "inline", "file", "pipe", saga, "yes", "no", "stuck", "slow"}
+everything = {"hush", "plain", "data", "inline", "file", "pipe", saga, "yes", "no", "stuck", "slow"}
 until(lambda: {row["id"] for row in json.loads(call("list", 0, "list", "-o", "json"))} == everything, "all sagas in the list")
 rows, text = forms("list", "list")
 equal("the last changed first", [row["updatedAt"] for row in rows], sorted((row["updatedAt"] for row in rows), reverse=True))
 equal("its members", {name for row in rows for name in row}, {"id", "definition", "status", "updatedAt"})
-for arguments, wanted in [(["--status", "compensated"], {"no"}), (["--status", "parked"], {"stuck"}), (["--status=running"], {"slow"}),
-                          (["--type", "cmd-order"], everything), (["--type", "cmd-small"], set()), (["--type", "cmd-small", "--status", "parked"], set())]:
+for arguments, wanted in [(["--status", "compensated"], {"no", "hush"}), (["--status", "parked"], {"stuck"}), (["--status=running"], {"slow"}),
+                          (["--type", "cmd-order"], everything - {"hush"}), (["--type", "cmd-small"], set()), (["--type", "cmd-small", "--status", "parked"], set())]:
     equal(f"list {arguments}", {row["id"] for row in forms("list", "list", *arguments)[0]}, wanted)
 equal("list --limit", [row["id"] for row in forms("list", "list", "--limit", "3")[0]], [row["id"] for row in rows[:3]])
 
@@ -199,4 +218,4 @@ third.send_signal(signal.SIGINT)
 third.send_signal(signal.SIGCONT)
 equal("exit code after a second signal", third.wait(60), 1)
 assert said(third, "second signal: ending at once") and not said(third, "stopped: "), open(third.log).read()
-baton.check(len(everything), compensated=1, parked=1, completed=8)
+baton.check(len(everything), compensated=2, parked=1, completed=8)
