@@ -40,6 +40,14 @@ struct reply_mapping { /* lets an existing service join unchanged; each may be N
     struct expr *output;
 };
 
+/* A command that is asked again until its answer will do. Each poll is a command of its own to the participant: it has its own idempotency key. */
+#define REPEAT_LIMIT_MAX 10000
+struct repeat_policy {
+    struct expr *until;  /* truthy = this answer is the step's; sees it as steps.<name>.output, body and headers */
+    int64_t interval_ms; /* from an answer to the next poll */
+    int limit;           /* polls; then the step fails with REPEAT_LIMIT */
+};
+
 struct definition_compensation {
     char *service; /* the step's if the definition names none */
     char *command;
@@ -93,6 +101,7 @@ struct definition_step {
     struct template *input;  /* NULL = {} */
     struct template *output; /* NULL = the reply's body; `body` and `headers` in scope; of STEP_VALUE: the value */
     struct expr *when;       /* NULL = always */
+    struct repeat_policy *repeat;                 /* NULL = asked once */
     struct reply_mapping *reply;                  /* NULL = none */
     struct schema *reply_schema;                  /* of a success's body; NULL = any */
     struct definition_compensation *compensation; /* NULL = nothing to undo */

@@ -55,11 +55,13 @@ struct saga_step {
     int chosen;            /* of a switch: the case it took, 1..; one more than its cases = the default; 0 = none */
     int attempts;          /* execute commands sent */
     int compensations;     /* compensate commands sent */
-    int forgiven;          /* so many of the present direction's attempts were before an operator's retry: they count against no budget */
+    int forgiven;          /* so many of the present direction's attempts were before an operator's retry, or of earlier polls: they count against no budget */
     bool forever;          /* waits for a signal, without a due time: the definition says "never" */
+    int polls;             /* answers of a repeat that would not do */
+    int poll_from;         /* so many of its attempts were of earlier polls */
     enum fallback_kind fallback; /* what stood in for it when it was given up: that has an entry of its own */
     bool refused;          /* past the pivot, where it is tried again: nothing stands in for it any more */
-    bool unanswered;       /* some execute attempt timed out with no answer to any attempt since */
+    bool unanswered;       /* some execute attempt timed out with no answer to any attempt since, or a poll was answered: it may have acted */
     int done_order;        /* 1.. in order of completion (or of giving up, when unknown); 0 = neither. Also of one that failed, but was done after all while
                             * something stood in for it */
     int64_t first_at_ms;   /* of the present direction's first attempt */
@@ -116,6 +118,7 @@ enum history_kind {
     HISTORY_SIGNAL,         /* what a wait has waited for */
     HISTORY_SIGNAL_KEPT,    /* it came early */
     HISTORY_SIGNAL_REFUSED, /* too many came early */
+    HISTORY_POLLED,         /* the answer of a repeat would not do, attempt n */
     HISTORY_FALLBACK,       /* something stands in for the step */
     HISTORY_VERB, /* + enum saga_verb: an operator's, with a note of who and why */
     HISTORY_VERB_LAST = HISTORY_VERB + VERB_COUNT - 1,
@@ -230,6 +233,7 @@ struct effect {
     int step; /* definition index */
     enum saga_action action;
     int attempt;
+    int poll; /* 1.., of a repeat; 0 = the step is asked once */
     const char *service, *command; /* borrowed from the definition */
     json_t *input;                 /* owned by the effect list */
     int64_t expires_at_ms;         /* after it, do not start the work */

@@ -126,6 +126,7 @@ static bool settles_answer(enum history_kind kind)
     case HISTORY_UNDO_REFUSED:
     case HISTORY_DUPLICATE:
     case HISTORY_LATE:
+    case HISTORY_POLLED:
     case HISTORY_PENDING: return true;
     case HISTORY_STARTED:
     case HISTORY_SENT:

@@ -78,6 +78,12 @@ void wait_signal(struct apply *apply, const struct saga_event *event);
  */
 void forward_fall_back(struct apply *apply, struct saga_step *step, const char *code, const char *message);
 
+/* repeat.c */
+/** Was this attempt of an earlier poll than the present one? */
+bool repeat_is_over(const struct apply *apply, const struct saga_step *step, int attempt);
+/** After a success: true if it is not the step's, and what follows has been arranged. meaning->output_failed is set where that cannot be known. */
+bool repeat_goes_on(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning);
+
 /* fallback.c */
 /** The entry to enter instead of a step that was given up; -1 = none. */
 int fallback_of(struct apply *apply, struct saga_step *step);

@@ -233,6 +233,38 @@ static void reply_of(struct checking *checking, const json_t *parent, struct def
     read_leave(checking, len);
 }
 
+static void repeat_of(struct checking *checking, const json_t *parent, struct definition_step *step)
+{
+    static const char *const names[] = {"until", "interval", "limit", NULL};
+    const json_t *doc = json_object_get(parent, "repeat"), *limit = json_object_get(doc, "limit");
+    size_t len = 0;
+
+    if (doc == NULL)
+        return;
+    step->repeat = calloc(1, sizeof *step->repeat);
+    if (step->repeat == NULL) {
+        checking->no_memory = true;
+        return;
+    }
+    len = read_enter(checking, "repeat");
+    if (read_members(checking, doc, names)) {
+        for (size_t i = 0; names[i] != NULL; i++) {
+            if (json_object_get(doc, names[i]) == NULL)
+                finding_add(checking, FINDING_ERROR, "\"%s\" is missing", names[i]);
+        }
+        step->repeat->until = read_expr(checking, doc, "until");
+        step->repeat->interval_ms = 1; /* what is missing or wrong is not said to be zero as well */
+        read_duration(checking, doc, "interval", &step->repeat->interval_ms);
+        if (step->repeat->interval_ms == 0)
+            WRONG(checking, "interval", "a duration above zero expected");
+        if (limit != NULL && (!json_is_integer(limit) || json_integer_value(limit) < 1 || json_integer_value(limit) > REPEAT_LIMIT_MAX))
+            WRONG(checking, "limit", "1 to %d polls expected", REPEAT_LIMIT_MAX);
+        else
+            step->repeat->limit = (int)json_integer_value(limit);
+    }
+    read_leave(checking, len);
+}
+
 static struct definition_compensation *compensation_of(struct checking *checking, const json_t *parent, const char *step_service,
                                                        const struct defaults *defaults)
 {
@@ -276,6 +308,7 @@ static void command_step_of(struct checking *checking, const json_t *doc, const 
     retry_of(checking, doc, &step->retry);
     step->compensation = compensation_of(checking, doc, step->service, defaults);
     reply_of(checking, doc, step);
+    repeat_of(checking, doc, step);
     pivot = json_object_get(doc, "pivot");
     if (pivot != NULL && !json_is_boolean(pivot))
         WRONG(checking, "pivot", "true or false expected");
@@ -296,7 +329,7 @@ static const struct kind {
     {"wait", STEP_WAIT, (const char *const[]){"name", "description", "when", "wait", "sensitive", NULL}},
     {NULL, STEP_COMMAND,
      (const char *const[]){"name", "description", "service", "command", "input", "output", "when", "timeout", "retry", "compensation",
-                           "pivot", "reply", "fallback", "sensitive", NULL}},
+                           "pivot", "reply", "fallback", "repeat", "sensitive", NULL}},
 };
 
 static const struct kind *kind_of(const json_t *doc)
@@ -754,6 +787,9 @@ static void free_step(struct expr_vm *vm, struct definition_step *step)
     free_texts(step->sensitive);
     free_retry(&step->retry);
     schema_free(step->reply_schema);
+    if (step->repeat != NULL)
+        expr_free(vm, step->repeat->until);
+    free(step->repeat);
     if (step->reply != NULL) {
         expr_free(vm, step->reply->success);
         expr_free(vm, step->reply->retry);

@@ -210,6 +210,11 @@ static void check_command(struct checking *checking, struct place *before, struc
         check_field(after, "output", step->reply->output);
         checking->pointer.len = inner;
     }
+    if (step->repeat != NULL) {
+        json_pointer_push(&checking->pointer, "repeat");
+        check_field(after, "until", step->repeat->until);
+        checking->pointer.len = inner;
+    }
     if (step->compensation_inherited)
         return;
     if (step->compensation != NULL) {
@@ -294,7 +299,7 @@ static double worst_ms(const struct definition_step *step)
     }
     if (retry->max_duration_ms > 0 && total > (double)retry->max_duration_ms)
         total = (double)retry->max_duration_ms;
-    return total;
+    return step->repeat == NULL ? total : (total + (double)step->repeat->interval_ms) * step->repeat->limit;
 }
 
 /* Of a list of steps; what has no bound of its own is bounded by the timeout itself, or past the pivot. */

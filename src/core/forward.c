@@ -112,6 +112,7 @@ static void send(struct apply *apply, struct saga_step *step)
     effect->step = step->index;
     effect->action = ACTION_EXECUTE;
     effect->attempt = step->attempts;
+    effect->poll = definition->repeat == NULL ? 0 : step->polls + 1;
     effect->service = definition->service;
     effect->command = definition->command;
     effect->input = input;
@@ -312,8 +313,10 @@ static void try_again(struct apply *apply, struct saga_step *step, json_t *error
     step->due_at_ms = apply->at + delay;
 }
 
-static void done(struct apply *apply, struct saga_step *step, struct reply_meaning *meaning)
+static void done(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
 {
+    if (repeat_goes_on(apply, event, step, meaning))
+        return;
     forward_settle(apply, step, STEP_DONE);
     step->done_order = apply_next_order(apply);
     step->unanswered = false;
@@ -341,8 +344,10 @@ static void refused(struct apply *apply, const struct saga_event *event, struct 
         try_again(apply, step, json_incref(meaning->error), 0);
         return;
     }
-    forward_settle(apply, step, STEP_FAILED);
-    step->unanswered = false;
+    forward_settle(apply, step, step->polls > 0 ? STEP_UNKNOWN : STEP_FAILED);
+    step->unanswered = step->polls > 0;
+    if (step->polls > 0)
+        step->done_order = apply_next_order(apply);
     apply_set(apply, &step->error, json_incref(meaning->error));
     fail(apply, step);
 }
@@ -353,7 +358,7 @@ static void awaited(struct apply *apply, const struct saga_event *event, struct 
     const struct definition_step *definition = definition_of(apply, step);
 
     if (meaning->outcome == REPLY_SUCCESS) {
-        done(apply, step, meaning);
+        done(apply, event, step, meaning);
         return;
     }
     if (meaning->outcome == REPLY_FAILURE && !(forward_past_pivot(apply) && event->attempt != step->attempts)) {
@@ -442,7 +447,7 @@ static bool resumes(struct apply *apply, const struct saga_event *event, struct 
         return false;
     apply_resume(apply);
     if (meaning->outcome == REPLY_SUCCESS)
-        done(apply, step, meaning);
+        done(apply, event, step, meaning);
     else
         refused(apply, event, step, meaning);
     return true;
@@ -452,6 +457,10 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
 {
     bool success = meaning->outcome == REPLY_SUCCESS;
 
+    if (repeat_is_over(apply, step, event->attempt)) {
+        apply->effects->disposition = success ? IGNORED_DUPLICATE : IGNORED_LATE;
+        return;
+    }
     if (resumes(apply, event, step, meaning))
         return;
     if (apply->next->status == SAGA_RUNNING && (step->status == STEP_RUNNING || step->status == STEP_RETRYING)) {

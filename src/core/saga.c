@@ -48,6 +48,7 @@ static const char *const history_names[HISTORY_VERB] = {
     [HISTORY_DUPLICATE_START] = "duplicate-start", [HISTORY_WAITING] = "waiting",
     [HISTORY_SIGNAL] = "signal",             [HISTORY_SIGNAL_KEPT] = "signal-kept",
     [HISTORY_SIGNAL_REFUSED] = "signal-refused", [HISTORY_FALLBACK] = "fallback",
+    [HISTORY_POLLED] = "polled",
 };
 
 static int name_index(const char *const *names, int count, const char *text)

@@ -67,6 +67,10 @@ enum baton_err wire_command_write(const struct saga *saga, const struct effect *
     record_header(out, "idempotency-key");
     key_len = wire_idempotency_key(key, saga->id, step, effect->action);
     buffer_append(&out->text, key, key_len);
+    if (effect->poll > 0) {
+        buffer_char(&out->text, '.');
+        buffer_int(&out->text, effect->poll);
+    }
     record_header(out, "kafka_correlationId");
     buffer_append(&out->text, id, id_len);
     record_header_text(out, "kafka_replyTopic", reply_topic(names, effect->service));

@@ -102,6 +102,8 @@ static void read_step(struct reading *reading, struct saga_step *step)
     step->compensations = (int)read_number(reading, "compensations", INT_MAX);
     step->forgiven = (int)read_number(reading, "forgiven", INT_MAX);
     step->forever = read_flag(reading, "forever");
+    step->polls = (int)read_number(reading, "polls", INT_MAX);
+    step->poll_from = (int)read_number(reading, "pollFrom", INT_MAX);
     step->fallback = read_fallback(reading);
     step->refused = read_flag(reading, "refused");
     step->unanswered = read_flag(reading, "unanswered");

@@ -27,6 +27,8 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     PUT_NUMBER(out, "forgiven", step->forgiven);
     if (step->forever)
         text_put(out, ",\"forever\":true");
+    PUT_NUMBER(out, "polls", step->polls);
+    PUT_NUMBER(out, "pollFrom", step->poll_from);
     if (step->fallback != FALLBACK_NONE) {
         text_put(out, ",\"fallback\":\"");
         buffer_text(out, fallback_kind_name(step->fallback));

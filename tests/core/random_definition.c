@@ -160,6 +160,17 @@ static void compensation(struct random *random, struct buffer *text, int index, 
     say(text, "}");
 }
 
+static void repeat(struct random *random, struct buffer *text, int index)
+{
+    say(text, ",\"repeat\":{\"interval\":\"%dms\",\"limit\":%d,\"until\":", 1 + random_below(random, 5000), 1 + random_below(random, 4));
+    if (random_one_in(random, 20))
+        say(text, "\"%s\"}", PICK(random, hostile));
+    else if (random_one_in(random, 2))
+        say(text, "\"${steps.s%d.output.v == 7}\"}", index);
+    else
+        say(text, "\"${body.v or body.data}\"}");
+}
+
 static void fallback(struct random *random, struct buffer *text, int index, const struct seen *seen)
 {
     say(text, ",\"fallback\":{");
@@ -236,6 +247,8 @@ static void command(struct maker *maker)
     maker->seen.commands[maker->seen.len++] = index;
     if (!random_one_in(random, 4))
         compensation(random, text, index, &maker->seen);
+    if (random_one_in(random, 5))
+        repeat(random, text, index);
     if (index != maker->pivot && random_one_in(random, 3))
         fallback(random, text, index, &maker->seen);
     say(text, "}");

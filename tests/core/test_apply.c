@@ -597,6 +597,40 @@ static const char lenient[] =
     "{\"name\":\"y\",\"service\":\"s\",\"command\":\"Y\",\"fallback\":{\"output\":\"${steps.y.error.code}\"}},"
     "{\"name\":\"x\",\"service\":\"s\",\"command\":\"X\",\"fallback\":{\"output\":\"${input.no + 1}\"}}]}";
 
+/* t is asked until it answers 7, three times at most. */
+static const char polling[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0}},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"t\",\"service\":\"s\",\"command\":\"T\",\"repeat\":{\"until\":\"${steps.t.output.n == 7}\",\"interval\":\"5s\",\"limit\":3},\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"c\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}}]}";
+
+/* Past the pivot; what u is asked for cannot be computed from 0; for v a value will do. */
+static const char polling_on[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\"},\"steps\":["
+    "{\"name\":\"p\",\"service\":\"s\",\"command\":\"P\",\"pivot\":true},"
+    "{\"name\":\"t\",\"service\":\"s\",\"command\":\"T\",\"repeat\":{\"until\":\"${body.n == 7}\",\"interval\":\"5s\",\"limit\":2}},"
+    "{\"name\":\"v\",\"service\":\"s\",\"command\":\"V\",\"repeat\":{\"until\":\"${body.n == 7}\",\"interval\":\"5s\",\"limit\":1},\"fallback\":{\"output\":7}},"
+    "{\"name\":\"u\",\"service\":\"s\",\"command\":\"U\",\"repeat\":{\"until\":\"${body.n + 1}\",\"interval\":\"5s\",\"limit\":2}}]}";
+
+static const struct row repeat_rows[] = {
+    {"an answer that will not do is followed by another poll", "start, ok a, ok t, due, seven t", "a#1, t#1, t#2, c#1; running", polling},
+    {"not before its time", "start, ok a, ok t, early, due", "a#1, t#1, early, t#2; running", polling},
+    {"each poll has its attempts", "start, ok a, due, due, ok t, due, due, due, seven t#3", "a#1, t#1, t#2, t#3, t#4, c#1; running", polling},
+    {"a poll that nobody answers is given up", "start, ok a, ok t, due, due, due, due, undone t, undone a", "a#1, t#1, t#2, t#3, ~t#1, ~a#1, result; compensated", polling},
+    {"at its limit it fails, and is undone once", "start, ok a, ok t, due, ok t, due, ok t, undone t, undone a", "a#1, t#1, t#2, t#3, ~t#1, ~a#1, result; compensated", polling},
+    {"what is said of an earlier poll changes nothing", "start, ok a, ok t, due, seven t#1, no t#1, again t#1", "a#1, t#1, t#2, dup, late, late; running", polling},
+    {"it may have acted, though it refuses now", "start, ok a, ok t, due, no t, undone t, undone a", "a#1, t#1, t#2, ~t#1, ~a#1, result; compensated", polling},
+    {"refused at once it has done nothing", "start, ok a, no t, undone a", "a#1, t#1, ~a#1, result; compensated", polling},
+    {"pending extends a poll", "start, ok a, ok t, due, +9, wait t, +9, seven t", "a#1, t#1, t#2, early, early, c#1; running", polling},
+    {"cancelled between two polls it is undone", "start, ok a, ok t, cancel, undone t, undone a", "a#1, t#1, ~t#1, ~a#1, result; cancelled", polling},
+    {"paused between two polls", "start, ok a, ok t, pause, +60, resume, early, due", "a#1, t#1, parked, early, resumed, early, t#2; running", polling},
+    {"past the pivot it parks at its limit, and an operator has it asked as often again", "start, ok p, ok t, due, ok t, retry, ok t, due, seven t",
+     "p#1, t#1, t#2, parked, resumed, t#3, t#4, v#1; running", polling_on},
+    {"parked at its limit, what is said of the last poll is old", "start, ok p, ok t, due, ok t, seven t, no t", "p#1, t#1, t#2, parked, dup, late; parked", polling_on},
+    {"something may stand in at its limit", "start, ok p, seven t, ok v", "p#1, t#1, v#1, u#1; running", polling_on},
+    {"until cannot be computed: it is done, and of no use", "start, ok p, seven t, seven v, ok u", "p#1, t#1, v#1, u#1, parked; parked", polling_on},
+};
+
 static const struct row fallback_rows[] = {
     {"a step that is exhausted is done by another service", "start, ok a, due, due, due, ok b:fallback", "a#1, b#1, b#2, b:fallback#1, c#1; running", spare},
     {"where both may have acted both are undone, last first", "start, ok a, due, due, due, ok b:fallback, no c, undone b:fallback, undone b, undone a",
@@ -909,7 +943,7 @@ int main(void)
     int failed = 0;
 
     given = json_pack("{s:i}", "by", 7);
-    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
+    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(given);
     return failed;
 }

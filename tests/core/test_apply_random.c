@@ -69,8 +69,8 @@ static void tell(struct buffer *out, const struct worker *worker)
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
 
-        say(out, "\n%d %s case=%d %d ~%d -%d fallback=%d%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
-            step->chosen + 100 * step->forever, step->attempts, step->compensations, step->forgiven, step->fallback, step->refused, step->unanswered, step->done_order, (long long)step->first_at_ms,
+        say(out, "\n%d %s case=%d %d ~%d -%d polls=%d-%d fallback=%d%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
+            step->chosen + 100 * step->forever, step->attempts, step->compensations, step->forgiven, step->polls, step->poll_from, step->fallback, step->refused, step->unanswered, step->done_order, (long long)step->first_at_ms,
             (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
         tell_json(out, "output", step->output);
         tell_json(out, "error", step->error);
@@ -91,6 +91,9 @@ static void tell(struct buffer *out, const struct worker *worker)
 struct book {
     int sent[STEPS_MAX][2]; /* by action */
     bool succeeded[STEPS_MAX]; /* a participant said so, to an attempt that was made */
+    int poll[STEPS_MAX];       /* of the last command of a repeat */
+    int poll_first[STEPS_MAX]; /* its first attempt */
+    bool answered[STEPS_MAX];  /* it was, with a success */
     bool silent[STEPS_MAX];    /* an attempt went unanswered */
     bool by_hand[STEPS_MAX];   /* an operator said that it was done */
     bool left[STEPS_MAX];      /* an operator said that its compensation is left out */
@@ -111,6 +114,7 @@ struct world {
     int64_t now;
     const struct saga_event *event; /* that happens */
     bool refusing;                  /* it is a participant's no */
+    bool retried;                   /* by an operator, ever */
 };
 
 /* Is it this verb that happens, and is it applied? */
@@ -213,6 +217,26 @@ static bool is_group_around(const struct world *world, int index, int inner)
     return false;
 }
 
+/* A poll ends with its first success: then the next one has the next key. */
+static void check_poll(struct world *world, const struct effect *effect)
+{
+    const struct repeat_policy *repeat = world->one.definition->steps[effect->step].repeat;
+    struct book *book = &world->book;
+
+    MUST((repeat != NULL) == (effect->poll > 0), "a poll of a step that is asked once, or none of one that is not");
+    if (repeat == NULL)
+        return;
+    if (effect->poll == book->poll[effect->step]) {
+        MUST(!book->answered[effect->step], "the key of a poll that was answered");
+        return;
+    }
+    MUST(effect->poll == book->poll[effect->step] + 1 && (effect->poll == 1 || book->answered[effect->step]), "another poll though the one before was not answered");
+    MUST(effect->poll <= repeat->limit || world->retried || asked(world, VERB_RETRY), "a poll beyond the limit");
+    book->poll[effect->step] = effect->poll;
+    book->poll_first[effect->step] = effect->attempt;
+    book->answered[effect->step] = false;
+}
+
 static void check_execute(const struct world *world, const struct effect *effect, const struct saga *before)
 {
     const struct saga *after = world->one.saga;
@@ -255,6 +279,8 @@ static void check_command(struct world *world, const struct effect *effect, cons
     MUST(effect->input != NULL, "a command without input");
     MUST(effect->expires_at_ms > world->one.saga->updated_at_ms, "a command that had expired when it was sent");
     MUST(step->due_at_ms == effect->expires_at_ms, "a command that expires when it is not due");
+    if (effect->action == ACTION_EXECUTE)
+        check_poll(world, effect);
     if (effect->action == ACTION_EXECUTE)
         check_execute(world, effect, before);
     else
@@ -474,8 +500,10 @@ static void answer(struct world *world, int step, enum saga_action action, int a
         json_decref(event.body);
         event.body = json_pack("{s:{s:s}}", "error", "code", odd);
     }
-    if (outcome == REPLY_SUCCESS && action == ACTION_EXECUTE && attempt >= 1 && attempt <= world->book.sent[step][action])
+    if (outcome == REPLY_SUCCESS && action == ACTION_EXECUTE && attempt >= 1 && attempt <= world->book.sent[step][action]) {
         world->book.succeeded[step] = true;
+        world->book.answered[step] = world->book.answered[step] || attempt >= world->book.poll_first[step];
+    }
     world->refusing = outcome == REPLY_FAILURE && action == ACTION_EXECUTE;
     happen(world, &event);
     world->refusing = false;
@@ -549,6 +577,7 @@ static void note_verb(struct world *world, int step, bool undoing)
     struct book *book = &world->book;
 
     book->cancelled = book->cancelled || asked(world, VERB_CANCEL);
+    world->retried = world->retried || asked(world, VERB_RETRY);
     book->by_hand[step] = book->by_hand[step] || (asked(world, VERB_COMPLETE) && !undoing);
     book->left[step] = book->left[step] || (asked(world, VERB_SKIP) && undoing);
 }
@@ -712,6 +741,7 @@ static void run_saga(struct world *world)
     struct random *random = &world->random;
 
     world->book = (struct book){.results = 0};
+    world->retried = false;
     world->now = 1769860800000;
     world->input = json_pack("{s:i, s:[s, {s:f}]}", "total", random_below(random, 20), "items", "a", "price", 19.99);
     start.at_ms = world->now;

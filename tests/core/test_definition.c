@@ -70,6 +70,18 @@ static const struct row {
     {"an unknown member of a step", "0", "{\"compensate\":{}}", "/steps/0/compensate(key) unknown member \"compensate\"; did you mean \"compensation\"?"},
     {"a step of a later version", "0", "{\"lock\":{}}", "/steps/0/lock(key) \"lock\" is not supported by this version"},
 
+    {"asked until it will do", "0", "{\"repeat\":{\"until\":\"${steps.a.output.ok and body.ok}\",\"interval\":\"2s\",\"limit\":30}}", "fine"},
+    {"asked without end", "0", "{\"repeat\":{}}", "/steps/0/repeat \"until\" is missing; /steps/0/repeat \"interval\" is missing; /steps/0/repeat \"limit\" is missing"},
+    {"asked without a pause", "0", "{\"repeat\":{\"until\":\"${true}\",\"interval\":\"0ms\",\"limit\":1}}", "/steps/0/repeat/interval a duration above zero expected"},
+    {"a pause that is none", "0", "{\"repeat\":{\"until\":\"${true}\",\"interval\":2,\"limit\":1}}",
+     "/steps/0/repeat/interval a duration like \"250ms\", \"30s\", \"5m\", \"24h\" or \"7d\" expected, at most 3650d"},
+    {"asked too often", "0", "{\"repeat\":{\"until\":\"${true}\",\"interval\":\"1s\",\"limit\":10001}}", "/steps/0/repeat/limit 1 to 10000 polls expected"},
+    {"an unknown member of repeat", "0", "{\"repeat\":{\"untill\":\"${true}\",\"until\":\"${true}\",\"interval\":\"1s\",\"limit\":1}}",
+     "/steps/0/repeat/untill(key) unknown member \"untill\"; did you mean \"until\"?"},
+    {"a reference in until", "0", "{\"repeat\":{\"until\":\"${steps.p.output}\",\"interval\":\"1s\",\"limit\":1}}", "/steps/0/repeat/until:3 steps.p is used before it runs"},
+    {"polls take their time", "", "{\"timeout\":\"60s\",\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"timeout\":\"1s\",\"retry\":{\"attempts\":1},"
+     "\"repeat\":{\"until\":\"${true}\",\"interval\":\"2s\",\"limit\":21}}]}",
+     "~/timeout the steps can take 63 s with all their attempts, the saga's timeout is 60 s: late attempts will be cut off"},
     {"a value that stands in", "0", "{\"fallback\":{\"output\":{\"n\":0}}}", "fine"},
     {"nothing stands in", "0", "{\"fallback\":{}}", "/steps/0/fallback \"output\" is missing: a value, or \"service\" and \"command\": another service"},
     {"a fallback that is no object", "0", "{\"fallback\":0.5}", "/steps/0/fallback an object expected"},

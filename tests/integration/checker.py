@@ -587,7 +587,7 @@ def commands_of(case):
 
 def check_commands(case):
     """Each attempt once, in its service's topic; ids, keys and partition of one mind; and just those that the journal sent."""
-    seen = collections.Counter()
+    seen, polls = collections.Counter(), collections.defaultdict(list)
     for command in commands_of(case):
         message, saga_id = header(command, "ce_id"), header(command, "ce_sagaid")
         step, action, attempt = header(command, "ce_sagastep"), header(command, "ce_sagaaction"), header(command, "ce_sagaattempt")
@@ -596,8 +596,10 @@ def check_commands(case):
         letter = {"execute": "x", "compensate": "c"}.get(action)
         if plain(message) != f"{saga_id}/{step}/{letter}/{attempt}" or header(command, "kafka_correlationId") != message:
             yield f"{where}: command {message}: its ids do not fit together"
-        if header(command, "idempotency-key") != f"{saga_id}/{step}/{letter}":
+        key, _, poll = header(command, "idempotency-key").removeprefix(f"{saga_id}/{step}/").partition(".")
+        if key != letter:
             yield f"{where}: command {message}: its idempotency key is {header(command, 'idempotency-key')}"
+        polls[saga_id, step, letter].append((int(attempt), int(poll or 0)))
         if command.key != saga_id.encode() or murmur2(command.key) % case.evidence.partitions[command.topic] != command.partition:
             yield f"{where}: command {message}: its key or its partition is not its saga's"
         saga = case.sagas.get(saga_id)
@@ -611,6 +613,11 @@ def check_commands(case):
             yield f"{where}: command {message}: it is {header(command, 'ce_type')}, the definition says {name} of {service}"
     sent = collections.Counter(f"{saga_id}/{command}" for saga_id, saga in case.sagas.items() for step in saga.steps
                                for command in step.step.get("send", []))
+    for (saga_id, step, letter), numbers in polls.items():
+        repeats = letter == "x" and saga_id in case.sagas and case.sagas[saga_id].steps and "repeat" in case.step_of(case.sagas[saga_id].steps[-1].after, step)
+        numbers = [poll for _, poll in sorted(numbers)]
+        if numbers[0] != bool(repeats) or any(poll - before not in ((0, 1) if repeats else (0,)) for before, poll in zip(numbers, numbers[1:])):
+            yield f"saga {saga_id}: the polls of {step}/{letter} are {numbers}"
     for message, count in seen.items():
         if count != 1:
             yield f"command {message}: {count} times"

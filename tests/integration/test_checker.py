@@ -169,6 +169,8 @@ ROWS = [  # what is damaged, how, what the checker says of it
      "command no/B/c/2: the journal has not sent it"),
     ("another idempotency key", change("chain.commands", of("ce_id", UNDO), headers=relabel("idempotency-key", "no/B/c/1")),
      "its idempotency key is no/B/c/1"),
+    ("a poll of a step that is asked once", change("chain.commands", of("ce_id", UNDO), headers=relabel("idempotency-key", "no/B/c.2")),
+     "saga no: the polls of B/c are [2]"),
     ("another correlation", change("chain.commands", of("ce_id", UNDO), headers=relabel("kafka_correlationId", "no/B/x/1")),
      "its ids do not fit together"),
     ("a command with another key", change("chain.commands", of("ce_id", UNDO), key=b"never"), "its key or its partition is not its saga's"),

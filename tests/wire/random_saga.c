@@ -42,6 +42,8 @@ static void change_step(struct random *random, struct saga_step *step)
     step->compensations = random_below(random, 3);
     step->forgiven = random_below(random, 3);
     step->forever = random_one_in(random, 4);
+    step->polls = random_below(random, 3);
+    step->poll_from = random_below(random, 3);
     step->fallback = (enum fallback_kind)random_below(random, FALLBACK_KIND_COUNT);
     step->refused = random_one_in(random, 4);
     step->unanswered = random_one_in(random, 2);

@@ -145,6 +145,20 @@ static void every_attempt_has_an_id_of_its_own_and_one_idempotency_key(void **st
     saga_free(saga);
 }
 
+static void each_poll_has_an_idempotency_key_of_its_own(void **state)
+{
+    struct saga *saga = order_saga();
+    struct effect effect = command_rows[0].effect;
+
+    (void)state;
+    effect.attempt = 3;
+    effect.poll = 2;
+    assert_int_equal(wire_command_write(saga, &effect, 0, &names, &out, NULL), BATON_OK);
+    assert_string_equal(record_header_value(&out.record, "ce_id"), "o-1001/reserve/x/3");
+    assert_string_equal(record_header_value(&out.record, "idempotency-key"), "o-1001/reserve/x.2");
+    saga_free(saga);
+}
+
 /* The tags: printf o-1001/reserve/x/1 | openssl dgst -sha256 -hmac KEY, the first 32 digits. */
 static void a_signed_command_differs_in_its_two_ids_only(void **state)
 {
@@ -172,6 +186,7 @@ int main(void)
         cmocka_unit_test(a_signed_command_differs_in_its_two_ids_only),
         cmocka_unit_test(a_topic_name_that_does_not_fit_is_refused),
         cmocka_unit_test(every_attempt_has_an_id_of_its_own_and_one_idempotency_key),
+        cmocka_unit_test(each_poll_has_an_idempotency_key_of_its_own),
     };
     int failed = RUN_ROWS(command_rows, check_command) + cmocka_run_group_tests(tests, NULL, NULL);
 
