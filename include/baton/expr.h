@@ -104,6 +104,11 @@ enum baton_err template_compile(struct expr_vm *vm, const json_t *doc, struct te
 void template_free(struct expr_vm *vm, struct template *template);
 enum baton_err template_eval(struct expr_vm *vm, const struct template *template, const struct expr_scope *scope,
                              json_t **ret_value, struct baton_error *err);
+/** The value that a template copies whole, by the plain path `input` or `steps.<name>.output` (*ret_step, borrowed). NULL copies nothing. */
+enum template_source { TEMPLATE_OTHER, TEMPLATE_INPUT, TEMPLATE_OUTPUT };
+enum template_source template_copies(const struct template *template, const char **ret_step);
+/** Is the expression this path: `input` (NULL), or `steps.<*ret_step>.output`? Borrowed. */
+enum template_source expr_copies(const struct expr *expr, const char **ret_step);
 /** Calls visit for each expression in document order with its pointer and its column offset in the string. */
 void template_visit(const struct template *template, void (*visit)(void *context, const struct expr *expr, const char *pointer, int column_offset), void *context);
 

@@ -69,6 +69,7 @@ struct saga_step {
     int64_t due_at_ms;     /* reply due, or next attempt due; 0 = nothing outstanding */
     int64_t settled_at_ms; /* 0 = not yet */
     json_t *output;        /* owned; NULL = none */
+    json_t *dataref;       /* owned; a text: where the output lies, by the reply that gave it; NULL = nowhere else */
     json_t *error;         /* owned; {"code","message","details"?}; NULL = none */
     json_t *input;         /* owned; an operator's, instead of the definition's; NULL = none */
     json_t *undo_input;    /* owned; likewise of the compensation */
@@ -151,6 +152,7 @@ struct saga {
     int64_t deadline_at_ms; /* 0 = none (or passed and dealt with) */
     int64_t due_at_ms;      /* when it must be looked at next: the least of its steps' and its own; 0 = parked or ended */
     json_t *input;          /* owned; an object */
+    json_t *dataref;        /* owned; a text: where the input lies, by the start command; NULL = nowhere else */
     json_t *output;         /* owned; NULL until completed */
     json_t *error;          /* owned; {"step","code","message"}; why it turned back or parked; NULL = none */
     char *parked;           /* owned; reason while status is SAGA_PARKED, else NULL */
@@ -176,6 +178,10 @@ struct saga *saga_clone(const struct saga *saga);
 void saga_free(struct saga *saga); /* NULL is fine */
 /** The step's entry, or NULL if the saga has not reached it. */
 struct saga_step *saga_step_find(const struct saga *saga, int index);
+/** The reference that goes with what a template gives, borrowed; NULL = none. own: the step that is undone with it, whose output is its own and not that of what
+ * stands in for it; -1 = none. */
+const json_t *saga_dataref(const struct saga *saga, const struct template *template, int own);
+#define DATAREF_MAX 2048 /* bytes */
 /** Rough bytes of heap it holds, payloads included; for the cache's bound. */
 size_t saga_heap_bytes(const struct saga *saga);
 
@@ -187,6 +193,8 @@ enum reply_header_outcome { REPLY_UNSAID, REPLY_SUCCESS, REPLY_FAILURE, REPLY_RE
 struct saga_event {
     enum saga_event_kind kind;
     int64_t at_ms; /* ms since the epoch: the only clock the core sees */
+
+    json_t *dataref; /* of EVENT_START and EVENT_REPLY: where the data lie, a text; borrowed; NULL = nowhere else */
 
     /* EVENT_START; all borrowed */
     const char *saga_id;

@@ -68,6 +68,7 @@ struct wire_start {
     char type[DEFINITION_NAME_MAX + 1];
     int64_t version;   /* 0 = newest */
     json_t *input;     /* owned; an object */
+    json_t *dataref;   /* owned; a text: where the input lies; NULL = nowhere else. Then an empty value is the input {} */
     char *traceparent; /* owned; NULL = none (or not a valid traceparent) */
     char *tracestate;
     char *reply_topic;       /* owned; NULL = none */
@@ -94,6 +95,7 @@ struct wire_reply {
     bool problem;
     int64_t retry_after_ms;
     json_t *body;    /* owned; NULL = null or empty value */
+    json_t *dataref; /* owned; a text: where the body lies; NULL = nowhere else */
     json_t *headers; /* owned; all text headers as an object, first of each name; NULL unless wanted */
 };
 /** The correlation only (cheap: no body parse), for routing and loading; with a signer, only a correlation that it believes. BATON_E_POISON with

@@ -498,6 +498,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
     saga->started_at_ms = saga->updated_at_ms = event->at_ms;
     saga->deadline_at_ms = definition->timeout_ms > 0 ? event->at_ms + definition->timeout_ms : 0;
     saga->input = json_incref(event->input);
+    saga->dataref = json_incref(event->dataref);
     saga->traceparent = copy(&apply, event->traceparent);
     saga->tracestate = copy(&apply, event->tracestate);
     saga->reply_to.topic = copy(&apply, event->reply_topic);

@@ -60,6 +60,8 @@ struct saga_step *forward_parked_step(const struct apply *apply);
 void forward_again(struct apply *apply, struct saga_step *step);                  /* its budget anew */
 void forward_complete(struct apply *apply, struct saga_step *step, json_t *output); /* takes output over; NULL = null */
 void forward_skip(struct apply *apply, struct saga_step *step, json_t *output);     /* likewise; NULL = none */
+/** Its output, taken over, with where it lies, NULL = nowhere else. */
+void forward_take_output(struct apply *apply, struct saga_step *step, json_t *output, json_t *dataref);
 void forward_settle(struct apply *apply, struct saga_step *step, enum step_status status);
 /* Each returns the next step to enter, -1 = there is something to wait for, or the saga is over. */
 int forward_follow(struct apply *apply, int index);               /* after a settled one */

@@ -564,3 +564,15 @@ size_t expr_references(const struct expr *expr, struct expr_reference *out, size
         out[i] = expr->references[i];
     return expr->references_len;
 }
+
+enum template_source expr_copies(const struct expr *expr, const char **ret_step)
+{
+    if (!expr->plain)
+        return TEMPLATE_OTHER;
+    if (expr->root == ROOT_INPUT && expr->segments_len == 0)
+        return TEMPLATE_INPUT;
+    if (expr->root != ROOT_STEPS || expr->segments_len != 2 || strcmp(expr->segments[1].key, "output") != 0)
+        return TEMPLATE_OTHER;
+    *ret_step = expr->segments[0].key;
+    return TEMPLATE_OUTPUT;
+}

@@ -313,6 +313,13 @@ static void try_again(struct apply *apply, struct saga_step *step, json_t *error
     step->due_at_ms = apply->at + delay;
 }
 
+void forward_take_output(struct apply *apply, struct saga_step *step, json_t *output, json_t *dataref)
+{
+    apply_set(apply, &step->output, output);
+    json_decref(step->dataref);
+    step->dataref = json_incref(dataref);
+}
+
 static void done(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
 {
     if (repeat_goes_on(apply, event, step, meaning))
@@ -320,7 +327,7 @@ static void done(struct apply *apply, const struct saga_event *event, struct sag
     forward_settle(apply, step, STEP_DONE);
     step->done_order = apply_next_order(apply);
     step->unanswered = false;
-    apply_set(apply, &step->output, json_incref(meaning->output));
+    forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
     json_decref(step->error);
     step->error = NULL;
     apply_history(apply, HISTORY_DONE, step->index, step->attempts);
@@ -417,7 +424,7 @@ void forward_complete(struct apply *apply, struct saga_step *step, json_t *outpu
     if (definition_of(apply, step)->kind == STEP_COMMAND) /* nothing else has anything to undo */
         step->done_order = order > 0 ? order : apply_next_order(apply);
     step->unanswered = false;
-    apply_set(apply, &step->output, output == NULL ? json_null() : output);
+    forward_take_output(apply, step, output == NULL ? json_null() : output, NULL);
     json_decref(step->error);
     step->error = NULL;
     forward_from(apply, forward_follow(apply, step->index));
@@ -434,7 +441,7 @@ void forward_skip(struct apply *apply, struct saga_step *step, json_t *output)
         step->done_order = order > 0 ? order : apply_next_order(apply);
     step->unanswered = maybe;
     if (output != NULL || done)
-        apply_set(apply, &step->output, output == NULL ? json_null() : output);
+        forward_take_output(apply, step, output == NULL ? json_null() : output, NULL);
     forward_from(apply, forward_follow(apply, step->index));
 }
 
@@ -473,7 +480,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
             fallback_done_after_all(apply, step, meaning->output);
             apply->effects->disposition = IGNORED_LATE;
         } else if (success && step->attempts > 0) {
-            apply_set(apply, &step->output, json_incref(meaning->output));
+            forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
             compensate_late(apply, step);
         } else {
             apply->effects->disposition = meaning->outcome == REPLY_FAILURE ? IGNORED_DUPLICATE : IGNORED_LATE;
@@ -483,7 +490,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         /* It is compensated anyway; what it made may help to undo it. */
         /* A null output is none, as in the state that another worker reads. */
         if (success && (step->output == NULL || json_is_null(step->output))) {
-            apply_set(apply, &step->output, json_incref(meaning->output));
+            forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
             step->changed = true;
         }
         apply->effects->disposition = IGNORED_LATE;

@@ -45,7 +45,7 @@ bool repeat_goes_on(struct apply *apply, const struct saga_event *event, struct 
 
     if (repeat == NULL || meaning->output_failed)
         return false;
-    apply_set(apply, &step->output, json_incref(meaning->output));
+    forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
     if (will_do(apply, event, repeat, meaning))
         return false;
     step->polls++;

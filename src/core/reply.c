@@ -173,6 +173,8 @@ bool reply_classify(const struct definition *definition, const struct saga_event
         reply_meaning_clear(&meaning);
         return false;
     }
+    if (meaning.outcome == REPLY_SUCCESS && meaning.output == (body == NULL ? json_null() : body))
+        meaning.dataref = event->dataref;
     *ret_meaning = meaning;
     return true;
 }

@@ -9,6 +9,7 @@
 struct reply_meaning {
     enum reply_header_outcome outcome; /* never REPLY_UNSAID */
     json_t *output; /* owned; of a success; may be JSON null */
+    json_t *dataref; /* borrowed from the event; of an output that is the body as it came; NULL = none */
     json_t *error;  /* owned; {"code","message","details"?}; of a failure or retry */
     bool output_failed; /* against the step's schema, or its output template failed: it succeeded out there, the saga cannot use it; error is set too */
 };

@@ -145,6 +145,7 @@ void saga_free(struct saga *saga)
         return;
     for (size_t i = 0; i < saga->steps_len; i++) {
         json_decref(saga->steps[i].output);
+        json_decref(saga->steps[i].dataref);
         json_decref(saga->steps[i].error);
         json_decref(saga->steps[i].input);
         json_decref(saga->steps[i].undo_input);
@@ -152,6 +153,7 @@ void saga_free(struct saga *saga)
     for (size_t i = 0; i < saga->history_len; i++)
         json_decref(saga->history[i].note);
     json_decref(saga->input);
+    json_decref(saga->dataref);
     json_decref(saga->output);
     json_decref(saga->error);
     json_decref(saga->signals);
@@ -181,6 +183,7 @@ struct saga *saga_clone(const struct saga *saga)
         return NULL;
     *copy = *saga;
     json_incref(copy->input);
+    json_incref(copy->dataref);
     json_incref(copy->output);
     json_incref(copy->error);
     json_incref(copy->signals);
@@ -197,6 +200,7 @@ struct saga *saga_clone(const struct saga *saga)
     for (size_t i = 0; i < copy->steps_len; i++) {
         copy->steps[i] = saga->steps[i];
         json_incref(copy->steps[i].output);
+        json_incref(copy->steps[i].dataref);
         json_incref(copy->steps[i].error);
         json_incref(copy->steps[i].input);
         json_incref(copy->steps[i].undo_input);
@@ -248,10 +252,10 @@ static size_t json_heap_bytes(const json_t *value)
 size_t saga_heap_bytes(const struct saga *saga)
 {
     size_t bytes = sizeof *saga + saga->steps_cap * sizeof *saga->steps + saga->history_cap * sizeof *saga->history +
-                   json_heap_bytes(saga->input) + json_heap_bytes(saga->output) + json_heap_bytes(saga->error) + json_heap_bytes(saga->signals);
+                   json_heap_bytes(saga->input) + json_heap_bytes(saga->dataref) + json_heap_bytes(saga->output) + json_heap_bytes(saga->error) + json_heap_bytes(saga->signals);
 
     for (size_t i = 0; i < saga->steps_len; i++)
-        bytes += json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].error) + json_heap_bytes(saga->steps[i].input) +
+        bytes += json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].dataref) + json_heap_bytes(saga->steps[i].error) + json_heap_bytes(saga->steps[i].input) +
                  json_heap_bytes(saga->steps[i].undo_input);
     for (size_t i = 0; i < saga->history_len; i++)
         bytes += json_heap_bytes(saga->history[i].note);

@@ -424,3 +424,8 @@ void template_visit(const struct template *template,
     visit_node(template, &pointer, visit, context);
     buffer_free(&pointer);
 }
+
+enum template_source template_copies(const struct template *template, const char **ret_step)
+{
+    return template == NULL || template->kind != NODE_EXPR ? TEMPLATE_OTHER : expr_copies(template->expr, ret_step);
+}

@@ -218,7 +218,8 @@ enum baton_err decide_apply(struct engine *engine, struct entry *entry, const st
 static bool same_start(const struct saga *saga, const struct wire_start *start)
 {
     return strcmp(saga->definition->name, start->type) == 0 &&
-           (start->version == 0 || start->version == saga->definition->version) && json_equal(saga->input, start->input);
+           (start->version == 0 || start->version == saga->definition->version) && json_equal(saga->input, start->input) &&
+           (saga->dataref == start->dataref || json_equal(saga->dataref, start->dataref));
 }
 
 static enum baton_err decide_start(struct engine *engine, struct item *item, struct baton_error *err)
@@ -227,7 +228,7 @@ static enum baton_err decide_start(struct engine *engine, struct item *item, str
     struct entry *entry = cache_find(engine, item->id);
     struct journal_cause cause = decide_cause(engine, item);
     const struct definition *definition = NULL;
-    struct saga_event event = {.kind = EVENT_START, .at_ms = engine->now_ms, .saga_id = start->id, .input = start->input,
+    struct saga_event event = {.kind = EVENT_START, .at_ms = engine->now_ms, .saga_id = start->id, .input = start->input, .dataref = start->dataref,
                                .traceparent = start->traceparent, .tracestate = start->tracestate,
                                .reply_topic = start->reply_topic, .reply_correlation = start->reply_correlation};
     struct baton_error why;
@@ -325,6 +326,7 @@ static enum baton_err decide_reply(struct engine *engine, struct item *item, str
     event.problem = item->reply.problem;
     event.retry_after_ms = item->reply.retry_after_ms;
     event.body = item->reply.body;
+    event.dataref = item->reply.dataref;
     event.headers = item->reply.headers;
     return decide_apply(engine, entry, &event, &cause, err);
 }

@@ -317,8 +317,9 @@ static void tell_entry(struct tree *tree, struct node *node, const json_t *step,
     node->tone = tone_of(status);
     node->reached = node->tone != TONE_SKIPPED;
     node->undone = node->undone || node->tone == TONE_UNDONE || strcmp(status, "compensation-failed") == 0;
-    tell(tree, node, INK_STATUS, arena_say(&tree->arena, "%s%s%s%s", whose, status, times_text(tree, "attempts", json_integer_value(json_object_get(step, "attempts"))),
-                                           times_text(tree, "compensations", json_integer_value(json_object_get(step, "compensations")))));
+    tell(tree, node, INK_STATUS, arena_say(&tree->arena, "%s%s%s%s%s", whose, status, times_text(tree, "attempts", json_integer_value(json_object_get(step, "attempts"))),
+                                           times_text(tree, "compensations", json_integer_value(json_object_get(step, "compensations"))),
+                                           times_text(tree, "polls", json_integer_value(json_object_get(step, "polls")))));
     if (settled > 0 && first > 0 && settled > first)
         tell(tree, node, INK_TEXT, arena_say(&tree->arena, "at +%s, took %s", duration_text(tree, settled - tree->started_ms), duration_text(tree, settled - first)));
     else if (settled > 0)

@@ -5,6 +5,7 @@
  * Never:    decides: step, attempt, input and expiry are the effect's. No allocation but the buffers' growth.
  * Tests:    tests/wire/test_command.c
  */
+#include "dataref.h"
 #include "record.h"
 #include <stdio.h>
 
@@ -34,6 +35,19 @@ static bool put_topic(struct wire_out *out, const struct wire_names *names, cons
 
     out->record.topic = out->topic;
     return len > 0 && (size_t)len < sizeof out->topic;
+}
+
+/* Where the input lies, if it is a value that came with a reference and goes on whole; not if an operator gave another one. */
+static const json_t *reference(const struct saga *saga, const struct effect *effect)
+{
+    const struct definition_step *step = &saga->definition->steps[effect->step];
+    const struct saga_step *reached = saga_step_find(saga, effect->step);
+    bool undo = effect->action == ACTION_COMPENSATE;
+    const json_t *other = reached == NULL ? NULL : undo ? reached->undo_input : reached->input;
+
+    if (other != NULL || (undo && step->compensation == NULL))
+        return NULL;
+    return saga_dataref(saga, undo ? step->compensation->input : step->input, undo ? effect->step : -1);
 }
 
 enum baton_err wire_command_write(const struct saga *saga, const struct effect *effect, int64_t now_ms,
@@ -74,6 +88,7 @@ enum baton_err wire_command_write(const struct saga *saga, const struct effect *
     record_header(out, "kafka_correlationId");
     buffer_append(&out->text, id, id_len);
     record_header_text(out, "kafka_replyTopic", reply_topic(names, effect->service));
+    dataref_write(out, reference(saga, effect));
     record_headers_trace(out, saga, id, plain_len);
     json_write(&out->value, effect->input);
     return record_end(out, "command", err);

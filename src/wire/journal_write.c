@@ -80,6 +80,10 @@ static void put_reply(struct buffer *out, const struct saga *saga, const struct 
         text_put(out, ",\"retryAfter\":");
         buffer_int(out, event->retry_after_ms);
     }
+    if (event->dataref != NULL) {
+        text_put(out, ",\"dataref\":");
+        json_write(out, event->dataref);
+    }
     text_put(out, ",\"body\":");
     json_write(out, event->body);
     if (event->headers != NULL) {

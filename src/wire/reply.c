@@ -5,6 +5,7 @@
  * step. May use:  json_parse through payload.h, cloudevent.h. Tests:    tests/wire/test_reply.c, one row a rule.
  */
 #include "cloudevent.h"
+#include "dataref.h"
 #include "ids.h"
 #include "payload.h"
 #include <string.h>
@@ -212,6 +213,8 @@ enum baton_err wire_reply_read(const struct bus_message *message, const struct j
         rc = read_outcome(message, &reply.outcome, ret_reason, err);
     if (rc == BATON_OK)
         rc = read_body(message, structured, limits, &reply, ret_reason, err);
+    if (rc == BATON_OK)
+        rc = dataref_read(message, structured, &reply.dataref, ret_reason, err);
     if (rc == BATON_OK && want_headers) {
         reply.headers = read_headers(message);
         if (reply.headers == NULL)
@@ -231,6 +234,7 @@ enum baton_err wire_reply_read(const struct bus_message *message, const struct j
 void wire_reply_clear(struct wire_reply *reply)
 {
     json_decref(reply->body);
+    json_decref(reply->dataref);
     json_decref(reply->headers);
     memset(reply, 0, sizeof *reply);
 }

@@ -7,6 +7,7 @@
  * Tests:    tests/wire/test_start.c, one row a rule.
  */
 #include "cloudevent.h"
+#include "dataref.h"
 #include "ids.h"
 #include "payload.h"
 #include "reply_to.h"
@@ -111,6 +112,8 @@ static enum baton_err read_input(struct reading *reading, const struct json_limi
     else if (message->value != NULL && message->value_len > 0)
         rc = payload_parse("value", message->value, message->value_len, limits, &start->input, reading->ret_reason,
                            reading->err);
+    if (rc == BATON_OK && start->dataref != NULL && (start->input == NULL || json_is_null(start->input)))
+        start->input = json_object();
     if (rc == BATON_OK && !json_is_object(start->input))
         rc = poison(reading->ret_reason, DLQ_NOT_AN_OBJECT, reading->err, "the input is %s, not a JSON object",
                     start->input == NULL ? "empty" : "another JSON value");
@@ -158,6 +161,8 @@ enum baton_err wire_start_read(const struct bus_message *message, const char *bi
     if (rc == BATON_OK)
         rc = read_version(&reading, &start);
     if (rc == BATON_OK)
+        rc = dataref_read(message, &reading.event, &start.dataref, ret_reason, err);
+    if (rc == BATON_OK)
         rc = read_input(&reading, limits, &start);
     if (rc == BATON_OK)
         rc = read_trace(&reading, &start);
@@ -175,6 +180,7 @@ enum baton_err wire_start_read(const struct bus_message *message, const char *bi
 void wire_start_clear(struct wire_start *start)
 {
     json_decref(start->input);
+    json_decref(start->dataref);
     free(start->traceparent);
     free(start->tracestate);
     free(start->reply_topic);

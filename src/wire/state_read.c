@@ -89,6 +89,17 @@ static enum fallback_kind read_fallback(struct reading *reading)
     return kind;
 }
 
+static json_t *read_dataref(struct reading *reading)
+{
+    json_t *value = read_value(reading, "dataref");
+
+    if (value == NULL || json_is_string(value))
+        return value;
+    json_decref(value);
+    reading->wrong = "dataref";
+    return NULL;
+}
+
 static void read_step(struct reading *reading, struct saga_step *step)
 {
     const char *status = json_string_value(member(reading, "status"));
@@ -115,6 +126,7 @@ static void read_step(struct reading *reading, struct saga_step *step)
     step->input = read_value(reading, "input");
     step->undo_input = read_value(reading, "undoInput");
     step->output = read_value(reading, "output");
+    step->dataref = read_dataref(reading);
     step->error = read_value(reading, "error");
 }
 
@@ -265,6 +277,7 @@ static void read_all(struct reading *reading, struct saga *saga)
     saga->input = read_value(reading, "input");
     if (reading->wrong == NULL && !json_is_object(saga->input))
         reading->wrong = "input";
+    saga->dataref = read_dataref(reading);
     saga->output = read_value(reading, "output");
     saga->error = read_value(reading, "error");
     read_parked(reading, saga);

@@ -51,6 +51,10 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
         text_put(out, ",\"undoInput\":");
         json_write(out, step->undo_input);
     }
+    if (step->dataref != NULL) {
+        text_put(out, ",\"dataref\":");
+        json_write(out, step->dataref);
+    }
     if (!without_output && step->output != NULL && !json_is_null(step->output)) {
         text_put(out, ",\"output\":");
         json_write(out, step->output);
@@ -137,6 +141,10 @@ static void put_payloads(struct buffer *out, const struct saga *saga)
 {
     text_put(out, ",\"input\":");
     json_write(out, saga->input);
+    if (saga->dataref != NULL) {
+        text_put(out, ",\"dataref\":");
+        json_write(out, saga->dataref);
+    }
     text_put(out, ",\"output\":");
     json_write(out, saga->output);
     text_put(out, ",\"error\":");

@@ -65,6 +65,7 @@ static void tell(struct buffer *out, const struct worker *worker)
         saga->parked == NULL ? "" : saga->parked, saga->parked_from, (long long)saga->paused_at_ms, saga->history_len, (long long)saga->history_dropped);
     tell_json(out, "output", saga->output);
     tell_json(out, "error", saga->error);
+    tell_json(out, "dataref", saga->dataref);
     tell_json(out, "signals", saga->signals);
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
@@ -74,6 +75,7 @@ static void tell(struct buffer *out, const struct worker *worker)
             (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
         tell_json(out, "output", step->output);
         tell_json(out, "error", step->error);
+        tell_json(out, "dataref", step->dataref);
         tell_json(out, "input", step->input);
         tell_json(out, "undo input", step->undo_input);
     }

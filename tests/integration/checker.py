@@ -12,6 +12,7 @@ import argparse
 import base64
 import collections
 import json
+import re
 import socket
 import struct
 import sys
@@ -585,6 +586,17 @@ def commands_of(case):
                     yield record
 
 
+def check_dataref(got, state, step, defined, own):
+    """A reference goes on with a value that is passed on whole, and with no other."""
+    template = defined.get("input")
+    whole = re.fullmatch(r"\$\{\s*(?:input|steps\.([A-Za-z0-9_]+)\.output)\s*\}", template) if isinstance(template, str) else None
+    source = None if whole is None else state["steps"].get(whole[1], {}) if whole[1] else state
+    if got is not None and (source is None or source.get("dataref", got) != got and "fallback" not in source):
+        yield f"ce_dataref {got}, of which its input is no copy"
+    if got is None and whole is not None and not whole[1] and "dataref" in state and own not in state["steps"].get(step, {}):
+        yield f"its input is the saga's, its ce_dataref {state['dataref']} is missing"
+
+
 def check_commands(case):
     """Each attempt once, in its service's topic; ids, keys and partition of one mind; and just those that the journal sent."""
     seen, polls = collections.Counter(), collections.defaultdict(list)
@@ -611,6 +623,9 @@ def check_commands(case):
             service, name = defined.get("compensation", {}).get("service", service), defined.get("compensation", {}).get("command")
         if command.topic != f"{case.evidence.prefix}{service}.commands" or header(command, "ce_type") != name:
             yield f"{where}: command {message}: it is {header(command, 'ce_type')}, the definition says {name} of {service}"
+        for fault in check_dataref(header(command, "ce_dataref"), saga.steps[-1].after, step, defined if action == "execute" else defined.get("compensation", {}),
+                                   "input" if action == "execute" else "undoInput"):
+            yield f"{where}: command {message}: {fault}"
     sent = collections.Counter(f"{saga_id}/{command}" for saga_id, saga in case.sagas.items() for step in saga.steps
                                for command in step.step.get("send", []))
     for (saga_id, step, letter), numbers in polls.items():

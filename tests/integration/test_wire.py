@@ -2,7 +2,7 @@
 import json
 
 from checker import header
-from participants import done, passing, refused
+from participants import Answer, done, passing, refused
 from stack import Baton, equal, lines, run_scenarios, said, scenario, until
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -15,7 +15,12 @@ mirror = {"name": "mirror", "version": 1, "defaults": {"timeout": "60s", "retry"
 chain = {"name": "chain", "version": 1, "defaults": mirror["defaults"],
          "steps": [{"name": name, "service": "chain", "command": f"Do{name}", "compensation": {"command": f"Undo{name}"}} for name in "ABC"]}
 
-baton = Baton("wire", partitions=3, definitions=[mirror, {**mirror, "version": 2}, chain],
+claim = {"name": "claim", "version": 1, "defaults": mirror["defaults"],
+         "steps": [{"name": "render", "service": "mirror", "command": "Render", "input": "${input}", "compensation": {"command": "Drop", "input": "${steps.render.output}"}},
+                   {"name": "print", "service": "mirror", "command": "Print", "input": "${steps.render.output}", "compensation": {"command": "Shred"}},
+                   {"name": "send", "service": "mirror", "command": "Send", "input": {"all": "${input}"}}]}
+
+baton = Baton("wire", partitions=3, definitions=[mirror, {**mirror, "version": 2}, chain, claim],
               topics={"start": {"orders.commands": {}, "shop.orders": {"saga": "mirror"}}, "allowReplyTo": ["shop.answers"]})
 baton.create("shop.answers")
 worker = baton.worker("one")
@@ -74,6 +79,27 @@ def bound():
     baton.send("shop.orders", '{"a":1}', "bound")
     yield
     equal("definition", baton.ends("bound", "completed")["definition"], "mirror")
+
+
+@scenario("a reference goes on with its value, and with nothing else")
+def references():
+    people.script("refers", "render", Answer(None, [("ce_dataref", b"s3://rendered/1?v=2")]))
+    people.script("refers", "send", refused("FULL"))
+    baton.send("orders.commands", None, "refers", [("saga-type", "claim"), ("ce_dataref", "s3://orders/refers")])
+    yield
+    state = baton.ends("refers", "compensated")
+    equal("input, references", (state["input"], state["dataref"], state["steps"]["render"]["dataref"]), ({}, "s3://orders/refers", "s3://rendered/1?v=2"))
+    equal("the commands' references", [(command.id, command.headers.get("ce_dataref")) for command in people.seen("refers")],
+          [("refers/render/x/1", b"s3://orders/refers"), ("refers/print/x/1", b"s3://rendered/1?v=2"), ("refers/send/x/1", None),
+           ("refers/print/c/1", None), ("refers/render/c/1", b"s3://rendered/1?v=2")])
+
+
+@scenario("the same start with another reference is a dead letter")
+def other_reference():
+    for place in ("s3://orders/1", "s3://orders/1", "s3://orders/2"):
+        baton.send("orders.commands", None, "refers-twice", [("saga-type", "claim"), ("ce_dataref", place)])
+    yield
+    baton.reaches("refers-twice", lambda state: state["status"] == "completed" and state["duplicates"] == 1, "completed, one duplicate")
 
 
 @scenario("a trace that is not valid costs no order")

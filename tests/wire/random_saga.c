@@ -55,6 +55,7 @@ static void change_step(struct random *random, struct saga_step *step)
     replace(&step->input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
     replace(&step->undo_input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
     replace(&step->output, random_one_in(random, 2) ? NULL : random_json(random, 3));
+    replace(&step->dataref, random_one_in(random, 4) ? json_string("s3://bucket/\"1\"") : NULL);
     replace(&step->error, random_one_in(random, 2) ? NULL : random_error(random));
 }
 
@@ -140,6 +141,7 @@ struct saga *random_saga(struct random *random)
     json_t *input = random_object(random, 4);
 
     replace(&saga->input, input);
+    replace(&saga->dataref, random_one_in(random, 4) ? json_string("https://files/1?a=b&c") : NULL);
     if (random_one_in(random, 2)) {
         free(saga->traceparent);
         free(saga->tracestate);

@@ -236,9 +236,27 @@ static void answers(void **state)
     saga_free(saga);
 }
 
+static void too_large_names_the_limit(void **state)
+{
+    const struct json_limits limits = {.bytes_max = 20, .depth_max = 8, .values_max = 24};
+    struct given given;
+    struct wire_control control;
+    struct baton_error err = {BATON_OK, ""};
+    enum dlq_reason reason = DLQ_REASON_COUNT;
+    char id[SAGA_ID_MAX + 1];
+
+    (void)state;
+    given_message(&given, "o-1", NULL, "{\"verb\":\"pause\",\"who\":\"ann\"}");
+    assert_int_equal(wire_control_read(&given.message, &limits, id, &control, &reason, &err), BATON_E_POISON);
+    assert_int_equal(reason, DLQ_TOO_LARGE);
+    assert_string_equal(err.text, "value of 28 bytes, at most 20; send a reference instead");
+    given_clear(&given);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(too_large_names_the_limit),
         cmocka_unit_test(who_and_why_are_bounded),
         cmocka_unit_test(the_next_page_reads_as_it_was_written),
         cmocka_unit_test(answers),

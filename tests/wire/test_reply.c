@@ -82,6 +82,12 @@ static const struct row {
      "o-1/reserve/x/1 unsaid problem {\"error\":{\"code\":\"NEST_ERROR\",\"message\":\"the handler threw an error that "
      "is not text\"}}"},
 
+    /* claim checks */
+    {"a reference instead of the body", ID "\nce_dataref: s3://labels/7", NULL, "o-1/reserve/x/1 unsaid none at \"s3://labels/7\""},
+    {"a reference beside the body", ID "\nce_dataref: s3://labels/7", "{}", "o-1/reserve/x/1 unsaid {} at \"s3://labels/7\""},
+    {"the reference of a structured event", STRUCTURED ID, "{" CE ",\"dataref\":\"/files/1\"}", "o-1/reserve/x/1 unsaid none at \"/files/1\""},
+    {"a reference that is no URI is refused", ID "\nce_dataref: ", "{}", "invalid-cloudevent"},
+
     /* structured CloudEvents */
     {"a structured event: data is the body", STRUCTURED ID, "{" CE ",\"data\":{\"r\":1}}",
      "o-1/reserve/x/1 unsaid {\"r\":1}"},
@@ -114,6 +120,10 @@ static void say_reply(struct buffer *out, const struct wire_reply *reply)
         buffer_text(out, "none");
     else
         json_write(out, reply->body);
+    if (reply->dataref != NULL) {
+        buffer_text(out, " at ");
+        json_write(out, reply->dataref);
+    }
 }
 
 /* Routing and reading must never disagree about which saga a reply belongs to. */

@@ -32,6 +32,15 @@ static const struct row {
     {"numbers go in as they are", "o-1", NULL, "{\"a\":19.99,\"b\":1.0,\"c\":9223372036854775807}", "order",
      "o-1 order@0 {\"a\":19.99,\"b\":1.0,\"c\":9223372036854775807}"},
 
+    /* claim checks */
+    {"a reference beside the value", "o-1", "ce_dataref: s3://orders/1?v=2", "{\"a\":1}", "order", "o-1 order@0 {\"a\":1} at \"s3://orders/1?v=2\""},
+    {"a reference instead of the value", "o-1", "ce_dataref: s3://orders/1", NULL, "order", "o-1 order@0 {} at \"s3://orders/1\""},
+    {"a reference beside null", "o-1", "ce_dataref: s3://orders/1", "null", "order", "o-1 order@0 {} at \"s3://orders/1\""},
+    {"a reference does not make a list an object", "o-1", "ce_dataref: s3://orders/1", "[]", "order", "not-an-object"},
+    {"the reference of a structured event", "o-1", STRUCTURED, "{" CE ",\"dataref\":\"/files/1\"}", "order", "o-1 order@0 {} at \"/files/1\""},
+    {"an empty reference is refused", "o-1", "ce_dataref: ", "{}", "order", "invalid-cloudevent"},
+    {"a reference that is no text is refused", "o-1", "ce_dataref: %00%01", "{}", "order", "invalid-cloudevent"},
+
     /* structured CloudEvents */
     {"a structured event: data is the input", NULL, STRUCTURED, "{" CE ",\"data\":{\"a\":1}}", "order",
      "e-1 order@0 {\"a\":1}"},
@@ -147,6 +156,10 @@ static void say_start(struct buffer *out, const struct wire_start *start)
     json_write(out, start->input);
     if (start->traceparent != NULL)
         say(out, " trace %s %s", start->traceparent, start->tracestate == NULL ? "-" : start->tracestate);
+    if (start->dataref != NULL) {
+        buffer_text(out, " at ");
+        json_write(out, start->dataref);
+    }
     if (start->reply_topic != NULL)
         say(out, " reply %s %s", start->reply_topic, start->reply_correlation == NULL ? "-" : start->reply_correlation);
 }
@@ -194,6 +207,29 @@ static void invalid_json_names_the_place(void **state)
     assert_int_equal(reason, DLQ_INVALID_JSON);
     assert_non_null(strstr(err.text, "line 2"));
     assert_non_null(strstr(err.text, "\"a\""));
+    given_clear(&given);
+}
+
+static void too_large_names_the_limit(void **state)
+{
+    struct given given;
+    struct wire_start start;
+    struct baton_error err = {BATON_OK, ""};
+    enum dlq_reason reason = DLQ_REASON_COUNT;
+    char headers[DATAREF_MAX + 32] = "ce_dataref: ", value[256] = "{\"a\":\"";
+
+    (void)state;
+    memset(headers + strlen(headers), 'x', DATAREF_MAX + 1);
+    given_message(&given, "o-1", headers, "{}");
+    assert_int_equal(wire_start_read(&given.message, "order", &limits, &start, &reason, &err), BATON_E_POISON);
+    assert_int_equal(reason, DLQ_TOO_LARGE);
+    assert_string_equal(err.text, "ce_dataref of 2049 bytes, at most 2048");
+    given_clear(&given);
+    memset(value + strlen(value), 'x', 220);
+    given_message(&given, "o-1", NULL, value);
+    assert_int_equal(wire_start_read(&given.message, "order", &limits, &start, &reason, &err), BATON_E_POISON);
+    assert_int_equal(reason, DLQ_TOO_LARGE);
+    assert_string_equal(err.text, "value of 226 bytes, at most 200; send a reference instead");
     given_clear(&given);
 }
 
@@ -249,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(invalid_json_names_the_place),
         cmocka_unit_test(more_headers_than_are_read),
+        cmocka_unit_test(too_large_names_the_limit),
         cmocka_unit_test(no_timestamp_is_zero),
         cmocka_unit_test(a_correlation_is_bounded),
     };

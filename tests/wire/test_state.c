@@ -186,6 +186,7 @@ static void assert_step_equal(const struct saga_step *a, const struct saga_step 
     assert_int_equal(a->settled_at_ms, b->settled_at_ms);
     assert_json_equal("step output", a->output, b->output);
     assert_json_equal("step error", a->error, b->error);
+    assert_json_equal("step dataref", a->dataref, b->dataref);
 }
 
 static void assert_saga_equal(const struct saga *a, const struct saga *b)
@@ -201,6 +202,7 @@ static void assert_saga_equal(const struct saga *a, const struct saga *b)
     assert_json_equal("input", a->input, b->input);
     assert_json_equal("output", a->output, b->output);
     assert_json_equal("error", a->error, b->error);
+    assert_json_equal("dataref", a->dataref, b->dataref);
     assert_text_equal("parked", a->parked, b->parked);
     if (a->parked != NULL)
         assert_int_equal(a->parked_from, b->parked_from);
