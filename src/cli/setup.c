@@ -276,25 +276,29 @@ static void services_add(struct services *services, const char *service)
     services->len += services->topics[services->len] != NULL;
 }
 
-/* The services of a list of steps and of the groups in it. */
-static void visit_steps(struct services *services, const json_t *list)
+/* Every service that is named in a value of a definition: of a step, of its compensation or fallback, in any group. What is no more than data may
+ * call a member so, too. */
+static void visit_value(struct services *services, const json_t *value)
 {
-    const json_t *step = NULL, *item = NULL;
-    size_t i = 0, k = 0;
+    static const char *const data[] = {"input", "output", "reply", NULL};
+    json_t *object = (json_t *)(uintptr_t)value;
+    const json_t *item = NULL;
+    size_t i = 0;
 
-    json_array_foreach(list, i, step) {
-        const char *service = json_string_value(json_object_get(step, "service"));
-        const char *undo = json_string_value(json_object_get(json_object_get(step, "compensation"), "service"));
+    json_array_foreach(value, i, item) {
+        visit_value(services, item);
+    }
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+        const char *key = json_object_iter_key(at);
+        size_t k = 0;
 
-        if (service != NULL)
-            services_add(services, service);
-        if (undo != NULL)
-            services_add(services, undo);
-        visit_steps(services, json_object_get(step, "sequence"));
-        json_array_foreach(json_object_get(step, "switch"), k, item) {
-            visit_steps(services, json_object_get(item, "steps"));
-        }
-        visit_steps(services, json_object_get(step, "default"));
+        item = json_object_iter_value(at);
+        while (data[k] != NULL && strcmp(key, data[k]) != 0)
+            k++;
+        if (data[k] == NULL)
+            visit_value(services, item);
+        if (strcmp(key, "service") == 0 && json_is_string(item))
+            services_add(services, json_string_value(item));
     }
 }
 
@@ -307,7 +311,7 @@ static void visit_definition(void *context, const char *name, int64_t version, c
     (void)hash;
     if (json_parse(text, strlen(text), &json_default_limits, &doc, NULL) != BATON_OK)
         return;
-    visit_steps(context, json_object_get(doc, "steps"));
+    visit_value(context, json_object_get(doc, "steps"));
     json_decref(doc);
 }
 
