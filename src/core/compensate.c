@@ -92,7 +92,7 @@ static void give_up(struct apply *apply, struct saga_step *step)
     step->due_at_ms = 0;
     step->changed = true;
     if (step->compensations == 0)
-        apply_park(apply, SAGA_COMPENSATING, "compensation of %s could not begin: %s, %s", apply_step_name(apply, step), error_code(step->error),
+        apply_park(apply, SAGA_COMPENSATING, "compensation of %s: %s, %s", apply_step_name(apply, step), error_code(step->error),
                    error_message(step->error));
     else
         apply_park(apply, SAGA_COMPENSATING, "compensation of %s: %s after %d attempts", apply_step_name(apply, step), error_code(step->error),

@@ -57,7 +57,7 @@ static void fail(struct apply *apply, struct saga_step *step)
     const char *code = error_code(step->error), *message = error_message(step->error);
 
     if (forward_past_pivot(apply) && step->attempts == 0) {
-        apply_park(apply, SAGA_RUNNING, "step %s could not begin: %s, %s; past the pivot there is no way back", definition->name, code, message);
+        apply_park(apply, SAGA_RUNNING, "step %s: %s, %s; past the pivot there is no way back", definition->name, code, message);
         return;
     }
     if (forward_past_pivot(apply)) {

@@ -1,9 +1,12 @@
-"""Participants that do as they are told: for each saga, step and attempt the answers that a test wants, from one thread of its own.
+"""Participants that do as they are told: for each saga, step and attempt the answers that a test wants, when it wants them, from one thread of its own.
 
 They read what a participant reads and answer by the wire contract alone. A saga that nobody has scripted is served at once."""
 import collections
+import heapq
+import itertools
 import json
 import threading
+import time
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -13,11 +16,12 @@ Command = collections.namedtuple("Command", "id saga step action attempt type ke
 
 
 class Answer:
-    """One reply: body and headers; where to (another partition, no key); when (at once, or when `held` is released)."""
+    """One reply: body and headers; where to (another partition, no key); when (at once, `late` seconds after the command, or when `held` is released)."""
 
-    def __init__(self, body=None, headers=(), value=None, keyed=True, partition=None, correlated=True, held=None):
+    def __init__(self, body=None, headers=(), value=None, keyed=True, partition=None, correlated=True, held=None, late=0):
         self.value = value if value is not None else b"" if body is None else json.dumps(body).encode()
         self.headers, self.keyed, self.partition, self.correlated, self.held = list(headers), keyed, partition, correlated, held
+        self.late = late
 
     def with_(self, **changes):
         other = Answer()
@@ -69,6 +73,7 @@ class Participants:
     def __init__(self, brokers, prefix, services, fallback=lambda command: done()):
         self.fallback = fallback
         self.plans, self.held, self.commands = {}, collections.defaultdict(list), []
+        self.late, self.number = [], itertools.count()  # (when, number, command, answer): what is still to be said
         self.lock, self.stopping = threading.Lock(), threading.Event()
         self.producer = Producer({**checker.client(brokers), "partitioner": "murmur2_random", "linger.ms": 0})
         self.consumer = Consumer({**checker.client(brokers), "group.id": prefix + "participants", "enable.auto.commit": False,
@@ -103,6 +108,9 @@ class Participants:
             for message in self.consumer.consume(500, 0.01):
                 if message.error() is None:
                     self.take(message)
+            while self.late and self.late[0][0] <= time.monotonic():
+                self.send(*self.late[0][2:])
+                heapq.heappop(self.late)
             self.producer.poll(0)
         self.producer.flush(10)
         self.consumer.close()
@@ -121,7 +129,9 @@ class Participants:
                 if answer.held:
                     self.held[answer.held].append((command, answer))
         for answer in entry if isinstance(entry, list) else [entry]:
-            if not answer.held:
+            if answer.late:
+                heapq.heappush(self.late, (time.monotonic() + answer.late, next(self.number), command, answer))
+            elif not answer.held:
                 self.send(command, answer)
 
     def send(self, command, answer):

@@ -1,0 +1,195 @@
+"""A hundred random definitions, random participants, two workers, one of them killed in the middle: every saga ends, or parks with a reason.
+
+The definitions are those of core.apply_random's generator, with every duration a twentieth as long; participants succeed, refuse, fail for a while, are
+silent, late, pending or say everything twice, and from the fourth attempt on they do what is asked, so that there is an end. Signals come early, late and
+to whoever waits for ever. The checker judges; besides, what a participant said it has done is held against the state, reply mappings included.
+
+usage: test_random.py [--seed N|new] [--definitions N] [--sagas N]"""
+import argparse
+import collections
+import json
+import os
+import random
+import re
+import subprocess
+import time
+import zlib
+
+import checker
+from participants import SILENT, Answer, done, error, passing, pending, problem, refused, thrown
+from stack import BATON, REDIS, Baton, equal, until
+
+WINDOW = 150  # sagas under way
+PATIENCE = 180
+arguments = argparse.ArgumentParser(usage=__doc__)
+arguments.add_argument("--seed", default="new")
+arguments.add_argument("--definitions", type=int, default=100)
+arguments.add_argument("--sagas", type=int, default=800)
+arguments = arguments.parse_args()
+SEED = time.time_ns() if arguments.seed == "new" else int(arguments.seed)
+print(f"seed {SEED} (again: --seed {SEED})", flush=True)
+
+
+def drawn(*what):
+    """A source of its own for each thing, so that the order in which things happen changes nothing that is drawn."""
+    return random.Random(zlib.crc32(repr((SEED, *what)).encode()))
+
+
+# --- definitions ---
+
+UNITS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
+
+
+def quick(value):
+    """Durations a twentieth as long, times long past."""
+    if isinstance(value, dict):
+        return {key: quick(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [quick(inner) for inner in value]
+    duration = re.fullmatch(r"(\d+)(ms|s|m|h|d)", value) if isinstance(value, str) else None
+    if duration:
+        ms = int(duration[1]) * UNITS[duration[2]]
+        return f"{max(1, ms // 20) if ms else 0}ms"
+    return re.sub(r"20\d\d-(\d\d-\d\dT)", r"2001-\1", value) if isinstance(value, str) else value
+
+
+lines = subprocess.run([os.environ["PRINT_DEFINITIONS"], str(SEED), str(arguments.definitions)], stdout=subprocess.PIPE, check=True).stdout
+definitions = [{**quick(json.loads(line)), "name": f"r{number}"} for number, line in enumerate(lines.splitlines())]
+equal("definitions", len(definitions), arguments.definitions)
+for definition in definitions:
+    definition.setdefault("defaults", {}).setdefault("timeout", "500ms")  # else it is half a minute
+baton = Baton("random", partitions=4, threads=2, definitions=definitions)
+validated = subprocess.run([BATON, "validate", baton.definitions], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+equal(f"exit code of validate: {validated.stderr[-2000:]}", validated.returncode, 0)
+steps = {definition["name"]: {step["name"]: step for step, *_ in checker.tree(definition["steps"])} for definition in definitions}
+
+# --- participants ---
+
+said = collections.defaultdict(set)  # (saga, step, action) -> outcomes
+kinds = collections.Counter()
+
+
+def answer_as(outcome, command, draw):
+    """In the words that the step's definition understands: header, body, problem, mapping."""
+    name = command.saga.split("-")[0]
+    mapped = command.action == "execute" and "reply" in steps[name].get(command.step, {})
+    code = draw.choice(["BUSY", "NO", "TRANSIENT"])
+    if outcome == "pending":
+        return pending()
+    if mapped and draw.random() < 0.7:
+        return done({"success": {"ok": True, "data": {"v": 7}}, "failure": {"ok": False, "why": code}, "retry": {"busy": True, "why": code}}[outcome])
+    if outcome == "success":
+        return Answer({"v": draw.randrange(9)}, [("saga-outcome", b"success")])
+    if outcome == "retry":
+        return passing(draw.choice([None, 50])) if mapped else draw.choice([passing(draw.choice([None, 50])), error(code, retryable=True)])
+    return refused(code) if mapped else draw.choice([refused(code), error(code), problem(code), thrown(code)])
+
+
+def behaves(command):
+    draw = drawn(command.saga, command.step, command.action, command.attempt)
+    outcome = draw.choices(["success", "failure", "retry", "silence", "pending"], [62, 8 if command.action == "execute" else 3, 12, 8, 10])[0]
+    if command.attempt >= 4:
+        outcome = "success"
+    kinds[outcome] += 1
+    if outcome == "silence":
+        return SILENT
+    answers = [answer_as(outcome, command, draw)]
+    if outcome == "pending" and draw.random() < 0.8:
+        outcome = "success"
+        answers.append(answer_as(outcome, command, draw).with_(late=0.02))
+    said[command.saga, command.step, command.action].add(outcome)
+    if draw.random() < 0.1:
+        kinds["twice"] += 1
+        answers.append(answers[-1])
+    if draw.random() < 0.1:
+        kinds["late"] += 1
+        answers = [answer.with_(late=draw.uniform(0.05, 2)) for answer in answers]
+    return answers
+
+
+# --- the run ---
+
+ids = [f"r{number % arguments.definitions}-{number}" for number in range(arguments.sagas)]
+workers = {name: baton.worker(name) for name in ("a", "b")}
+for worker in workers.values():
+    baton.ready(worker)
+people = baton.participants(behaves)
+
+
+def start(saga):
+    draw = drawn(saga)
+    given = {"total": draw.randrange(20), "items": ["a", {"price": 19.99}]}
+    given.update(draw.choice([{}, {"who": "ann"}, {"at": "2001-01-31T12:00:00Z"}]))
+    baton.producer.produce(baton.prefix + "orders.commands", value=json.dumps(given), key=saga, headers=[("saga-type", saga.split("-")[0].encode())])
+    if draw.random() < 0.2:
+        signal(saga, f"sig{draw.randrange(2)}")
+
+
+def signal(saga, name):
+    kinds["signal"] += 1
+    baton.producer.produce(baton.prefix + "baton.control", value=json.dumps({"verb": "signal", "name": name, "data": {"v": 1}}), key=saga)
+
+
+def live():
+    """(sagas in the view, the running and compensating ones among them, sagas that have something due)"""
+    redis, seen, under_way, due = checker.Redis(REDIS), 0, [], 0
+    for partition in range(baton.partitions):
+        key = f"{baton.prefix}baton:{{{partition}}}"
+        asked = [("ZRANGE", f"{key}:index:{name}:{status}", 0, -1) for name in steps for status in ("running", "compensating", "parked", *checker.ENDED)]
+        due_here, *found = redis(("ZCARD", key + ":timers"), *asked)
+        due += due_here
+        seen += sum(len(members) for members in found)
+        under_way += [member.decode() for (_, index, *_), members in zip(asked, found) if index.endswith(("running", "compensating")) for member in members]
+    return seen, under_way, due
+
+
+def waits_for_ever(saga):
+    """The steps of it that wait for a signal without an end; none if something else is due as well."""
+    state = baton.state(saga)
+    return [name for name, entry in state["steps"].items() if entry.get("forever")] if state and state["dueAt"] is None else []
+
+
+started, killed, signalled = 0, False, set()
+
+
+def at_rest():
+    """Everything is started, nothing is under way or due, and nobody has anything to say any more. Starts, kills and signals on the way."""
+    global started, killed
+    seen, under_way, due = live()
+    while started < len(ids) and started < seen - len(under_way) + WINDOW:
+        start(ids[started])
+        started += 1
+    if not killed and seen - len(under_way) >= arguments.sagas // 3:
+        workers["a"].kill()
+        workers["a"].wait()
+        workers["a"] = baton.worker("a")
+        killed = True
+    for saga in under_way:
+        for name in waits_for_ever(saga) if seen == len(ids) or drawn(saga, "signal").random() < 0.5 else []:
+            if (saga, name) not in signalled:
+                signalled.add((saga, name))
+                signal(saga, steps[saga.split("-")[0]][name]["wait"]["signal"])
+    baton.producer.poll(0)
+    return started == len(ids) == seen and not under_way and not due and not people.late
+
+
+began = time.monotonic()
+until(at_rest, "the end of all sagas", PATIENCE)
+print(f"{arguments.sagas} sagas of {arguments.definitions} definitions in {time.monotonic() - began:.0f} s: "
+      f"{', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}", flush=True)
+assert killed, "no worker was killed: it proved nothing"
+case = baton.check(arguments.sagas)
+
+# --- what was said that it is done, against the state ---
+
+wrong = []
+for saga, found in case.sagas.items():
+    for name, entry in found.state["steps"].items():
+        step = case.step_of(found.state, name)
+        if found.state["status"] in ("compensated", "cancelled") and "compensation" in step and "success" in said[saga, name, "execute"] and \
+                "success" not in said[saga, name, "compensate"]:
+            wrong.append(f"{saga}: compensated, but {name} is done and {entry['status']}")
+reasons = collections.Counter(re.sub(r"\d+", "N", found.state["parked"]["reason"])[:90] for found in case.sagas.values() if found.state["parked"])
+for reason, count in reasons.most_common(12):
+    print(f"parked {count}: {reason}")
+equal("effects left behind", wrong, [])
