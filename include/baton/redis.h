@@ -33,15 +33,22 @@ enum baton_err redis_reader_state(struct redis_reader *reader, int32_t partition
 struct redis_listed {
     char id[SAGA_ID_MAX + 1];
     char type[DEFINITION_NAME_MAX + 1];
+    int64_t version; /* 0 = of before versions were told apart */
     enum saga_status status;
     int64_t updated_ms;
 };
-/** The newest sagas by update time over partitions 0..partitions-1. status < 0 = any; type NULL = any. From the indexes, no scan:
- * O(types * statuses * log n + max) per partition. */
-enum baton_err redis_reader_list(struct redis_reader *reader, int32_t partitions, int status, const char *type,
+/** The newest sagas by update time over partitions 0..partitions-1. status < 0 = any; type NULL = any; version 0 = any. From the indexes, no
+ * scan: O(versions * statuses * log n + max) per partition. */
+enum baton_err redis_reader_list(struct redis_reader *reader, int32_t partitions, int status, const char *type, int64_t version,
                                  struct redis_listed *ret_listed, size_t max, size_t *ret_n, struct baton_error *err);
-/** How many sagas per status (array of SAGA_STATUS_COUNT) of a type (NULL = all). */
-enum baton_err redis_reader_count(struct redis_reader *reader, int32_t partitions, const char *type, int64_t *ret_counts,
+struct redis_counted {
+    char type[DEFINITION_NAME_MAX + 1];
+    int64_t version;
+    int64_t counts[SAGA_STATUS_COUNT];
+};
+/** How many sagas there are of each version of each definition that has, or had, any; in that order. From the indexes: two exchanges, O(versions *
+ * statuses * partitions). *ret_counted: free it. */
+enum baton_err redis_reader_count(struct redis_reader *reader, int32_t partitions, struct redis_counted **ret_counted, size_t *ret_n,
                                   struct baton_error *err);
 enum baton_err redis_reader_meta(struct redis_reader *reader, int32_t partition, struct view_meta *ret_meta, struct baton_error *err);
 

@@ -8,7 +8,7 @@
  *
  * Layout: all keys of p under the hash tag {p} (one slot): baton:{p}:meta (hash: w, jo, epoch, token, gen, trial, a field type:<type> for each type),
  * baton:{p}:saga:<id> ("<gen> <seq> <status> <due ms> <updated ms> <type>\n" + the state's JSON text), baton:{p}:timers (ZSET id -> due ms),
- * baton:{p}:index:<type>:<status> (ZSET id -> updated ms). gen is of the last rebuild: a value of another one is no saga.
+ * baton:{p}:index:<type>:<status> (ZSET id -> updated ms). A type is <definition>@<version>. gen is of the last rebuild: a value of another one is no saga.
  */
 #ifndef BATON_VIEW_H
 #define BATON_VIEW_H
@@ -46,6 +46,7 @@ struct view_load {
 struct view_item {
     const char *id;
     const char *type; /* definition name */
+    int64_t version;  /* of the definition; 0 = of before they were told apart */
     int64_t seq;
     enum saga_status status;
     int64_t due_ms; /* 0 = no timer */

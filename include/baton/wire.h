@@ -214,12 +214,12 @@ void wire_patch_write(struct buffer *out, const struct saga *saga);
 /** In place on doc (a state document). BATON_E_INVALID if patch is not one. */
 enum baton_err wire_patch_apply(json_t *doc, const json_t *patch, struct baton_error *err);
 /** Fields of a state document that the view's item needs. id/type are borrowed from doc. */
-struct wire_summary { const char *id, *type; int64_t seq; enum saga_status status; int64_t due_ms, updated_ms; };
+struct wire_summary { const char *id, *type; int64_t version, seq; enum saga_status status; int64_t due_ms, updated_ms; };
 bool wire_state_summary(const json_t *doc, struct wire_summary *ret_summary);
 /** The same from a text that wire_state_write made, without parsing it; false if it does not begin in that way (parse it then). */
 struct wire_state_head {
     char type[DEFINITION_NAME_MAX + 1];
-    int64_t seq, due_ms, updated_ms;
+    int64_t version, seq, due_ms, updated_ms;
     enum saga_status status;
 };
 bool wire_state_head_read(const char *text, size_t len, struct wire_state_head *ret_head);

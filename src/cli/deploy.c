@@ -190,13 +190,75 @@ int command_deploy(struct cli *cli)
 static void collect(void *context, const char *name, int64_t version, const char *hash, const char *text)
 {
     (void)text;
-    (void)json_array_append_new(context, json_pack("{s:s, s:I, s:s}", "name", name, "version", (json_int_t)version, "hash", hash));
+    (void)json_array_append_new(context, json_pack("{s:s, s:I, s:s, s:n, s:n}", "name", name, "version", (json_int_t)version, "hash", hash, "live", "sagas"));
 }
 
 static void print_definition(const json_t *row)
 {
-    (void)printf("%-40s %6" JSON_INTEGER_FORMAT "  %.12s\n", json_string_value(json_object_get(row, "name")),
-                 json_integer_value(json_object_get(row, "version")), json_string_value(json_object_get(row, "hash")));
+    const char *hash = json_string_value(json_object_get(row, "hash"));
+    const json_t *live = json_object_get(row, "live");
+    char text[32] = "?";
+
+    if (json_is_integer(live))
+        (void)snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(live));
+    (void)printf("%-40s %6" JSON_INTEGER_FORMAT "  %-12.12s  %s live\n", json_string_value(json_object_get(row, "name")),
+                 json_integer_value(json_object_get(row, "version")), hash != NULL ? hash : "not deployed", text);
+}
+
+/* The row of this version; one of its own at the end if it is not deployed. */
+static json_t *row_of(json_t *rows, const char *name, int64_t version)
+{
+    json_t *row = NULL;
+    size_t i = 0;
+
+    json_array_foreach(rows, i, row) {
+        if (strcmp(json_string_value(json_object_get(row, "name")), name) == 0 && json_integer_value(json_object_get(row, "version")) == version)
+            return row;
+    }
+    row = json_pack("{s:s, s:I, s:n, s:n, s:n}", "name", name, "version", (json_int_t)version, "hash", "live", "sagas");
+    (void)json_array_append_new(rows, row);
+    return row;
+}
+
+static void set_counts(json_t *row, const int64_t *counts)
+{
+    json_t *sagas = json_object();
+    int64_t live = 0;
+
+    for (int status = 0; status < SAGA_STATUS_COUNT; status++) {
+        (void)json_object_set_new(sagas, saga_status_name((enum saga_status)status), json_integer(counts[status]));
+        live += saga_status_ended((enum saga_status)status) ? 0 : counts[status];
+    }
+    (void)json_object_set_new(row, "live", json_integer(live));
+    (void)json_object_set_new(row, "sagas", sagas);
+}
+
+static enum baton_err count_sagas(struct cli *cli, json_t *rows, struct baton_error *err)
+{
+    static const int64_t none[SAGA_STATUS_COUNT] = {0};
+    struct redis_reader *reader = NULL;
+    struct redis_counted *counted = NULL;
+    json_t *row = NULL;
+    size_t n = 0, i = 0;
+    enum baton_err rc = redis_reader_open(config_redis(cli->config), &reader, err);
+
+    if (rc == BATON_OK)
+        rc = redis_reader_count(reader, config_topics(cli->config)->partitions, &counted, &n, err);
+    redis_reader_close(reader);
+    if (rc != BATON_OK)
+        return rc;
+    json_array_foreach(rows, i, row)
+        set_counts(row, none);
+    for (i = 0; i < n; i++) {
+        int64_t sum = 0;
+
+        for (int status = 0; status < SAGA_STATUS_COUNT; status++)
+            sum += counted[i].counts[status];
+        if (sum > 0)
+            set_counts(row_of(rows, counted[i].type, counted[i].version), counted[i].counts);
+    }
+    free(counted);
+    return BATON_OK;
 }
 
 int command_definitions(struct cli *cli)
@@ -211,6 +273,8 @@ int command_definitions(struct cli *cli)
         return cli_fail(&err);
     rows = json_array();
     definition_store_each(setup.store, collect, rows);
+    if (count_sagas(cli, rows, &err) != BATON_OK)
+        (void)fprintf(stderr, "the sagas are not counted: %s\n", err.text);
     cli_print_rows(cli, rows, print_definition);
     setup_clear(&setup);
     return EXIT_OK;

@@ -29,6 +29,7 @@ static const struct cli_flag topics_flags[] = {
 static const struct cli_flag start_flags[] = {
     {"--id", "ID", "the saga's id: 1 to 128 of A-Za-z0-9._:-; left out: a random one"},
     {"--input", "JSON|@FILE|-", "a JSON object, from here, a file or standard input; left out: {}"},
+    {"--version", "N", "of the definition; left out: the newest"},
     {"--wait", "[SECONDS]", "until the saga ends or parks; left out: 30"},
     {NULL, NULL, NULL},
 };
@@ -48,6 +49,7 @@ static const struct cli_flag graph_flags[] = {
 static const struct cli_flag list_flags[] = {
     {"--status", "STATUS", "running, compensating, completed, compensated, parked, cancelled or terminated"},
     {"--type", "TYPE", "of this definition"},
+    {"--version", "N", "of this version of it"},
     {"--limit", "N", "at most so many; left out: 20"},
     {NULL, NULL, NULL},
 };
@@ -106,7 +108,7 @@ static const struct command commands[] = {
     {"graph", command_graph, false, "FILE|NAME", "draw a definition, or a run over it", graph_flags,
      "A file is drawn as it is; NAME, or NAME@VERSION, is what is deployed: the newest, or with --saga the saga's own version.\n"
      "Exit codes: 3 the file is wrong, 4 no such definition or saga, 6 the saga is of another definition."},
-    {"definitions", command_definitions, false, "", "what is deployed", none, ""},
+    {"definitions", command_definitions, false, "", "what is deployed, and how many sagas are of each version", none, ""},
     {"start", command_start, false, "TYPE", "start a saga", start_flags,
      "Exit codes with --wait: 0 completed, 7 not ended in time, 10 compensated, 11 parked, 12 cancelled or terminated."},
     {"status", command_status, false, "ID", "where a saga is", none, ""},

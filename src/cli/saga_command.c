@@ -208,13 +208,14 @@ int command_history(struct cli *cli)
 
 static void print_listed(const json_t *row)
 {
-    (void)printf("%s  %-13s %-20s %s\n", text_at(row, "updatedAt"), text_at(row, "status"), text_at(row, "definition"), text_at(row, "id"));
+    (void)printf("%s  %-13s %-20s %4" JSON_INTEGER_FORMAT "  %s\n", text_at(row, "updatedAt"), text_at(row, "status"), text_at(row, "definition"),
+                 json_integer_value(json_object_get(row, "version")), text_at(row, "id"));
 }
 
 int command_list(struct cli *cli)
 {
-    const char *status_text = cli_option(cli, "--status"), *type = cli_option(cli, "--type"), *limit_text = cli_option(cli, "--limit");
-    int64_t limit = LIST_STANDARD;
+    const char *status_text = cli_option(cli, "--status"), *type = cli_option(cli, "--type"), *limit_text = cli_option(cli, "--limit"), *version_text = cli_option(cli, "--version");
+    int64_t limit = LIST_STANDARD, version = 0;
     struct redis_reader *reader = NULL;
     struct redis_listed *listed = NULL;
     struct baton_error err = {0};
@@ -231,6 +232,8 @@ int command_list(struct cli *cli)
                          status_text);
     if (limit_text != NULL && !cli_number(limit_text, 1, LIST_MAX, &limit))
         return cli_usage(cli, "--limit \"%s\": 1 to %d expected", limit_text, LIST_MAX);
+    if (version_text != NULL && !cli_number(version_text, 1, INT32_MAX, &version))
+        return cli_usage(cli, "--version \"%s\": a whole number from 1 expected", version_text);
     if (type != NULL && !definition_name_valid(type, strlen(type)))
         return cli_usage(cli, "--type \"%s\" cannot be the name of a definition", type);
     listed = calloc((size_t)limit, sizeof *listed);
@@ -238,7 +241,7 @@ int command_list(struct cli *cli)
     if (rc == BATON_OK)
         rc = redis_reader_open(config_redis(cli->config), &reader, &err);
     if (rc == BATON_OK)
-        rc = redis_reader_list(reader, partitions, status_text != NULL ? (int)status : -1, type, listed, (size_t)limit, &n, &err);
+        rc = redis_reader_list(reader, partitions, status_text != NULL ? (int)status : -1, type, version, listed, (size_t)limit, &n, &err);
     if (rc != BATON_OK) {
         code = cli_fail(&err);
         goto out;
@@ -248,7 +251,7 @@ int command_list(struct cli *cli)
         char when[32];
 
         (void)wire_time_text(when, listed[i].updated_ms);
-        (void)json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s}", "id", listed[i].id, "definition", listed[i].type, "status",
+        (void)json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:s, s:s}", "id", listed[i].id, "definition", listed[i].type, "version", (json_int_t)listed[i].version, "status",
                                                     saga_status_name(listed[i].status), "updatedAt", when));
     }
     cli_print_rows(cli, rows, print_listed);
@@ -348,12 +351,13 @@ static int wait_for(struct cli *cli, const struct waiting *waiting, const char *
     }
 }
 
-static enum baton_err send_start(struct cli *cli, const char *type, const char *id, const char *input, size_t input_len, struct baton_error *err)
+/* version NULL = the newest */
+static enum baton_err send_start(struct cli *cli, const char *type, const char *version, const char *id, const char *input, size_t input_len, struct baton_error *err)
 {
     const struct bus_input *topic = start_topic(config_topics(cli->config), type);
-    const struct bus_header headers[] = {{"saga-type", type, strlen(type)}, {"content-type", "application/json", 16}};
+    const struct bus_header headers[] = {{"saga-type", type, strlen(type)}, {"content-type", "application/json", 16}, {"saga-version", version, version == NULL ? 0 : strlen(version)}};
     const struct bus_record record = {.topic = topic->topic, .partition = -1, .key = id, .key_len = strlen(id), .value = input,
-                                      .value_len = input_len, .headers = headers, .headers_len = 2};
+                                      .value_len = input_len, .headers = headers, .headers_len = version == NULL ? 2 : 3};
     struct kafka_sender *sender = NULL;
     int32_t partitions = 0;
     enum baton_err rc = kafka_topics_describe(&cli->kafka, &topic->topic, 1, &partitions, NULL, err);
@@ -380,8 +384,8 @@ static enum baton_err random_id(char out[33], struct baton_error *err)
 
 int command_start(struct cli *cli)
 {
-    const char *id = cli_option(cli, "--id"), *given = cli_option(cli, "--input"), *type = NULL;
-    int64_t seconds = cli_option_number(cli, "--wait", WAIT_STANDARD_S);
+    const char *id = cli_option(cli, "--id"), *given = cli_option(cli, "--input"), *version = cli_option(cli, "--version"), *type = NULL;
+    int64_t number = 0, seconds = cli_option_number(cli, "--wait", WAIT_STANDARD_S);
     struct waiting waiting = {.reader = NULL};
     struct baton_error err = {0};
     char made[33], *input = NULL;
@@ -393,6 +397,8 @@ int command_start(struct cli *cli)
     type = cli->args[0];
     if (!definition_name_valid(type, strlen(type)))
         return cli_usage(cli, "\"%s\" cannot be the name of a definition: a-z, 0-9 and '-' expected", type);
+    if (version != NULL && !cli_number(version, 1, INT32_MAX, &number))
+        return cli_usage(cli, "--version \"%s\": a whole number from 1 expected", version);
     if (id != NULL && !saga_id_valid(id, strlen(id)))
         return cli_usage(cli, "--id \"%s\": 1 to %d of A-Za-z0-9._:- expected", id, SAGA_ID_MAX);
     if (id == NULL)
@@ -403,7 +409,7 @@ int command_start(struct cli *cli)
     if (rc == BATON_OK && seconds >= 0)
         rc = waiting_begin(cli, id, &waiting, &err);
     if (rc == BATON_OK)
-        rc = send_start(cli, type, id, input, input_len, &err);
+        rc = send_start(cli, type, version, id, input, input_len, &err);
     free(input);
     if (rc != BATON_OK) {
         code = cli_fail(&err);

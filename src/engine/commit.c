@@ -208,7 +208,7 @@ static enum baton_err entry_committed(struct engine *engine, struct entry *entry
     entry->touched = false;
     entry->removed = entry->saga == NULL;
     if (entry->saga != NULL)
-        entry->summary = (struct wire_summary){.type = entry->saga->definition->name, .seq = entry->saga->seq,
+        entry->summary = (struct wire_summary){.type = entry->saga->definition->name, .version = entry->saga->definition->version, .seq = entry->saga->seq,
                                                .status = entry->saga->status, .due_ms = entry->saga->due_at_ms,
                                                .updated_ms = entry->saga->updated_at_ms};
     part->show_now = part->show_now || entry->removed;

@@ -127,6 +127,7 @@ enum baton_err folded_item(struct fold *fold, struct folded *folded, struct view
     *ret_item = (struct view_item){.id = folded->id, .type = ""};
     if (folded->doc == NULL && folded->text != NULL && wire_state_head_read(folded->text, folded->text_len, &folded->head)) {
         ret_item->type = folded->head.type;
+        ret_item->version = folded->head.version;
         ret_item->seq = folded->head.seq;
         ret_item->status = folded->head.status;
         ret_item->due_ms = folded->head.due_ms;
@@ -153,6 +154,7 @@ enum baton_err folded_item(struct fold *fold, struct folded *folded, struct view
     if (!wire_state_summary(folded->doc, &summary))
         return baton_fail(err, BATON_E_INVALID, "saga %s: its state is not a state document", folded->id);
     ret_item->type = summary.type;
+    ret_item->version = summary.version;
     ret_item->seq = summary.seq;
     ret_item->status = summary.status;
     ret_item->due_ms = summary.due_ms;

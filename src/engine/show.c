@@ -114,6 +114,7 @@ static struct view_item item_of(const struct entry *entry)
     return (struct view_item){
         .id = entry->id,
         .type = entry->summary.type,
+        .version = entry->summary.version,
         .seq = entry->summary.seq,
         .status = entry->summary.status,
         .due_ms = entry->summary.due_ms,

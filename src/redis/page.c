@@ -12,7 +12,7 @@
 struct paging {
     struct redis_connection *connection;
     struct view_page *page;
-    char (*types)[DEFINITION_NAME_MAX + 1]; /* owned */
+    char (*types)[REDIS_TYPE_MAX + 1]; /* owned */
     size_t types_len;
     struct view_timer *found; /* owned; the least so far, at most twice the page */
 };
@@ -24,34 +24,27 @@ static int in_order(const void *a, const void *b)
     return one->due_ms != two->due_ms ? (one->due_ms > two->due_ms) - (one->due_ms < two->due_ms) : strcmp(one->id, two->id);
 }
 
-/* Those of the partition, or the one asked for. */
+/* Those of the partition that are of the definition asked for. */
 static enum baton_err find_types(struct paging *paging, struct baton_error *err)
 {
     struct redis_connection *connection = paging->connection;
     const struct view_page *page = paging->page;
-    size_t most = 1;
-    enum baton_err rc = BATON_OK;
+    enum baton_err rc = redis_exchange_begin(connection, err);
 
-    if (page->type[0] == '\0') {
-        rc = redis_exchange_begin(connection, err);
-        if (rc != BATON_OK)
-            return rc;
-        redis_command_types(connection, page->partition);
-        rc = redis_exchange_end(connection, err);
-        if (rc != BATON_OK)
-            return rc;
-        most = connection->replies[0]->elements + 1;
-    }
-    paging->types = calloc(most, sizeof *paging->types);
+    if (rc != BATON_OK)
+        return rc;
+    redis_command_types(connection, page->partition);
+    rc = redis_exchange_end(connection, err);
+    if (rc != BATON_OK)
+        return rc;
+    paging->types = calloc(connection->replies[0]->elements + 1, sizeof *paging->types);
     paging->found = calloc(2 * page->max, sizeof *paging->found);
     if (paging->types == NULL || paging->found == NULL)
         return baton_fail(err, BATON_E_NOMEM, "out of memory for a page");
-    if (page->type[0] != '\0')
-        (void)snprintf(paging->types[paging->types_len++], sizeof *paging->types, "%s", page->type);
-    for (size_t i = 0; page->type[0] == '\0' && i < connection->replies[0]->elements; i++) {
+    for (size_t i = 0; i < connection->replies[0]->elements; i++) {
         const char *type = redis_type_in(connection->replies[0], i);
 
-        if (type != NULL)
+        if (type != NULL && redis_type_is(type, page->type, 0))
             (void)snprintf(paging->types[paging->types_len++], sizeof *paging->types, "%s", type);
     }
     return BATON_OK;
@@ -61,7 +54,7 @@ static enum baton_err find_types(struct paging *paging, struct baton_error *err)
 static enum baton_err ask(struct paging *paging, const char *type, enum saga_status status, size_t offset, struct baton_error *err)
 {
     struct redis_connection *connection = paging->connection;
-    char rest[DEFINITION_NAME_MAX + 48];
+    char rest[REDIS_TYPE_MAX + 48];
     enum baton_err rc = redis_exchange_begin(connection, err);
 
     if (rc != BATON_OK)

@@ -73,7 +73,7 @@ enum baton_err redis_reader_meta(struct redis_reader *reader, int32_t partition,
 /* One index of one partition. */
 struct index {
     int32_t partition;
-    char type[DEFINITION_NAME_MAX + 1];
+    char type[REDIS_TYPE_MAX + 1];
     enum saga_status status;
 };
 
@@ -108,19 +108,14 @@ static bool add_statuses(struct indexes *indexes, int32_t partition, const char 
     return true;
 }
 
-/* Which indexes there are: the types of every partition in one exchange. */
-static enum baton_err find_indexes(struct redis_reader *reader, int32_t partitions, int status, const char *type,
+/* Which indexes there are, of this definition and version (NULL, 0 = any): the types of every partition in one exchange. */
+static enum baton_err find_indexes(struct redis_reader *reader, int32_t partitions, int status, const char *type, int64_t version,
                                    struct indexes *indexes, struct baton_error *err)
 {
     struct redis_connection *connection = reader->connection;
     enum baton_err rc = BATON_OK;
     bool fine = true;
 
-    if (type != NULL) {
-        for (int32_t p = 0; p < partitions && fine; p++)
-            fine = add_statuses(indexes, p, type, status);
-        return fine ? BATON_OK : baton_fail(err, BATON_E_NOMEM, "out of memory for a list");
-    }
     rc = redis_exchange_begin(connection, err);
     if (rc != BATON_OK)
         return rc;
@@ -133,16 +128,16 @@ static enum baton_err find_indexes(struct redis_reader *reader, int32_t partitio
         for (size_t i = 0; i < fields->elements && fine; i++) {
             const char *found = redis_type_in(fields, i);
 
-            if (found != NULL)
+            if (found != NULL && redis_type_is(found, type, version))
                 fine = add_statuses(indexes, (int32_t)p, found, status);
         }
     }
     return fine ? rc : baton_fail(err, BATON_E_NOMEM, "out of memory for a list");
 }
 
-static void index_rest(const struct index *index, char rest[DEFINITION_NAME_MAX + 48])
+static void index_rest(const struct index *index, char rest[REDIS_TYPE_MAX + 48])
 {
-    (void)snprintf(rest, DEFINITION_NAME_MAX + 48, "index:%s:%s", index->type, saga_status_name(index->status));
+    (void)snprintf(rest, REDIS_TYPE_MAX + 48, "index:%s:%s", index->type, saga_status_name(index->status));
 }
 
 static int newest_first(const void *a, const void *b)
@@ -162,7 +157,7 @@ static enum baton_err list_some(struct redis_reader *reader, const struct index 
     enum baton_err rc = redis_exchange_begin(connection, err);
 
     for (size_t i = 0; rc == BATON_OK && i < n; i++) {
-        char rest[DEFINITION_NAME_MAX + 48];
+        char rest[REDIS_TYPE_MAX + 48];
 
         index_rest(&indexes[i], rest);
         redis_command_begin(connection, "ZREVRANGE");
@@ -181,7 +176,7 @@ static enum baton_err list_some(struct redis_reader *reader, const struct index 
             struct redis_listed *one = &listed[(*listed_len)++];
 
             (void)snprintf(one->id, sizeof one->id, "%s", reply->element[k]->str);
-            (void)snprintf(one->type, sizeof one->type, "%s", indexes[i].type);
+            redis_type_split(indexes[i].type, one->type, &one->version);
             one->status = indexes[i].status;
             one->updated_ms = redis_reply_int(reply->element[k + 1], 0);
             if (*listed_len == 2 * max) {
@@ -193,7 +188,7 @@ static enum baton_err list_some(struct redis_reader *reader, const struct index 
     return rc;
 }
 
-enum baton_err redis_reader_list(struct redis_reader *reader, int32_t partitions, int status, const char *type,
+enum baton_err redis_reader_list(struct redis_reader *reader, int32_t partitions, int status, const char *type, int64_t version,
                                  struct redis_listed *ret_listed, size_t max, size_t *ret_n, struct baton_error *err)
 {
     struct indexes indexes = {0};
@@ -203,7 +198,7 @@ enum baton_err redis_reader_list(struct redis_reader *reader, int32_t partitions
 
     if (listed == NULL)
         return baton_fail(err, max > 0 ? BATON_E_NOMEM : BATON_E_INVALID, "a list of %zu sagas cannot be made", max);
-    rc = find_indexes(reader, partitions, status, type, &indexes, err);
+    rc = find_indexes(reader, partitions, status, type, version, &indexes, err);
     for (size_t at = 0; rc == BATON_OK && at < indexes.len; at += LIST_ASK_MAX) {
         size_t n = indexes.len - at < LIST_ASK_MAX ? indexes.len - at : LIST_ASK_MAX;
 
@@ -219,18 +214,49 @@ enum baton_err redis_reader_list(struct redis_reader *reader, int32_t partitions
     return rc;
 }
 
-enum baton_err redis_reader_count(struct redis_reader *reader, int32_t partitions, const char *type, int64_t *ret_counts,
+static int by_type(const void *a, const void *b)
+{
+    const struct redis_counted *one = a, *two = b;
+    int order = strcmp(one->type, two->type);
+
+    return order != 0 ? order : (one->version > two->version) - (one->version < two->version);
+}
+
+/* Of every index, one after the other, into one row for each type. */
+static void add_up(const struct indexes *indexes, const struct redis_connection *connection, struct redis_counted *counted, size_t *ret_n)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < indexes->len; i++) {
+        struct redis_counted one = {.version = 0}, *row = counted;
+
+        redis_type_split(indexes->items[i].type, one.type, &one.version);
+        while (row < counted + n && by_type(row, &one) != 0)
+            row++;
+        if (row == counted + n)
+            counted[n++] = one;
+        row->counts[indexes->items[i].status] += redis_reply_int(connection->replies[i], 0);
+    }
+    qsort(counted, n, sizeof *counted, by_type);
+    *ret_n = n;
+}
+
+enum baton_err redis_reader_count(struct redis_reader *reader, int32_t partitions, struct redis_counted **ret_counted, size_t *ret_n,
                                   struct baton_error *err)
 {
     struct redis_connection *connection = reader->connection;
     struct indexes indexes = {0};
-    int64_t counts[SAGA_STATUS_COUNT] = {0};
-    enum baton_err rc = find_indexes(reader, partitions, -1, type, &indexes, err);
+    struct redis_counted *counted = NULL;
+    enum baton_err rc = find_indexes(reader, partitions, -1, NULL, 0, &indexes, err);
 
+    if (rc == BATON_OK)
+        counted = calloc(indexes.len / SAGA_STATUS_COUNT + 1, sizeof *counted);
+    if (rc == BATON_OK && counted == NULL)
+        rc = baton_fail(err, BATON_E_NOMEM, "out of memory for counts");
     if (rc == BATON_OK)
         rc = redis_exchange_begin(connection, err);
     for (size_t i = 0; rc == BATON_OK && i < indexes.len; i++) {
-        char rest[DEFINITION_NAME_MAX + 48];
+        char rest[REDIS_TYPE_MAX + 48];
 
         index_rest(&indexes.items[i], rest);
         redis_command_begin(connection, "ZCARD");
@@ -239,10 +265,12 @@ enum baton_err redis_reader_count(struct redis_reader *reader, int32_t partition
     }
     if (rc == BATON_OK && indexes.len > 0)
         rc = redis_exchange_end(connection, err);
-    for (size_t i = 0; rc == BATON_OK && i < indexes.len; i++)
-        counts[indexes.items[i].status] += redis_reply_int(connection->replies[i], 0);
-    if (rc == BATON_OK)
-        memcpy(ret_counts, counts, sizeof counts);
+    if (rc == BATON_OK) {
+        add_up(&indexes, connection, counted, ret_n);
+        *ret_counted = counted;
+        counted = NULL;
+    }
+    free(counted);
     free(indexes.items);
     return rc;
 }

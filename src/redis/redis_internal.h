@@ -100,8 +100,14 @@ int64_t redis_reply_int(const redisReply *reply, int64_t otherwise);
 struct view_text redis_state_text(const redisReply *value, const redisReply *generation);
 /** page.c */
 enum baton_err redis_page(void *self, struct view_page *page, struct baton_error *err);
+/* A type of the keys: <definition>@<version>, or a definition's name alone, of before versions were told apart. */
+#define REDIS_TYPE_MAX (DEFINITION_NAME_MAX + 24)
 /** Ask for the fields of the meta hash; NULL or the type that the k-th of them names. */
 void redis_command_types(struct redis_connection *connection, int32_t partition);
 const char *redis_type_in(const redisReply *fields, size_t k);
+/** Is it of this definition (NULL or "" = any), and of this version (0 = any)? */
+bool redis_type_is(const char *type, const char *definition, int64_t version);
+/** Its parts; version 0 if it has none. */
+void redis_type_split(const char *type, char ret_definition[DEFINITION_NAME_MAX + 1], int64_t *ret_version);
 
 #endif

@@ -4,7 +4,7 @@
  * Owns:     how a saga lies in the keys. KEYS[1] is the partition's meta hash; the other keys share its hash tag, so that one
  *           Redis Cluster slot holds them all.
  * Layout:   <base>saga:<id> = "<generation> <seq> <status> <due> <updated> <type>\n<state>", <base>timers, <base>index:<type>:<status>;
- *           in the meta hash: w, jo, epoch, token, gen, trial, and a field `type:<type>` for each type that has indexes.
+ *           a type is <definition>@<version>; in the meta hash: w, jo, epoch, token, gen, trial, and a field `type:<type>` for each type that has indexes.
  * Rule:     a rebuild must not leave anything of what was there before, not even a key that no index names (a lost index, another program's
  *           writes). Finding such keys would need a scan of all keys; making them void does not: each rebuild gives p a new generation, a value
  *           of another one is no saga. So the first call of a rebuild wipes everything at once; the calls after it only give memory back.
@@ -53,14 +53,13 @@
     "  if oldseq and not force and tonumber(oldseq) >= tonumber(seq) then return end\n" \
     "  gather(sets, 1, key, value)\n" \
     "  if due == '0' then gather(rems, timers, id) else gather(adds, timers, due, id) end\n" \
-    "  if not oldseq then\n" \
+    "  if oldindex ~= index then\n" \
     "    local kind = match(index, '^[^:]*')\n" \
-    "    if not seen[kind] and call('HSETNX', KEYS[1], 'type:' .. kind, 1) == 1 then\n" \
+    "    if kind ~= oldtype and not seen[kind] and call('HSETNX', KEYS[1], 'type:' .. kind, 1) == 1 then\n" \
     "      for status in string.gmatch('" REDIS_STATUSES "', '%S+') do call('UNLINK', base .. 'index:' .. kind .. ':' .. status) end\n" \
     "    end\n" \
     "    seen[kind] = true\n" \
-    "  elseif oldindex ~= index then\n" \
-    "    gather(rems, base .. 'index:' .. oldindex, id)\n" \
+    "    if oldseq then gather(rems, base .. 'index:' .. oldindex, id) end\n" \
     "  end\n" \
     "  gather(adds, base .. 'index:' .. index, updated, id)\n" \
     "end\n"

@@ -44,6 +44,14 @@ const char *redis_generation(const struct redis_connection *connection, int32_t 
     return (size_t)partition < connection->generations_len ? connection->generations[partition] : "";
 }
 
+static void append_version(struct buffer *arena, int64_t version)
+{
+    if (version == 0)
+        return;
+    buffer_char(arena, '@');
+    buffer_int(arena, version);
+}
+
 void redis_command_item(struct redis_connection *connection, int32_t partition, const struct view_item *item)
 {
     struct buffer *arena = &connection->arena;
@@ -53,6 +61,7 @@ void redis_command_item(struct redis_connection *connection, int32_t partition, 
     redis_command_int(connection, item->due_ms);
     redis_command_int(connection, item->updated_ms);
     redis_command_text(connection, item->type);
+    append_version(arena, item->version);
     buffer_char(arena, ':');
     buffer_text(arena, saga_status_name(item->status));
     redis_command_grown(connection);
@@ -70,6 +79,7 @@ void redis_command_item(struct redis_connection *connection, int32_t partition, 
     buffer_int(arena, item->updated_ms);
     buffer_char(arena, ' ');
     buffer_text(arena, item->type);
+    append_version(arena, item->version);
     buffer_char(arena, '\n');
     buffer_append(arena, item->state, item->state_len);
     redis_command_grown(connection);
@@ -269,18 +279,35 @@ const char *redis_type_in(const redisReply *fields, size_t k)
     const redisReply *field = fields->element[k];
 
     if (field->type != REDIS_REPLY_STRING || strncmp(field->str, head, sizeof head - 1) != 0 ||
-        field->len > sizeof head - 1 + DEFINITION_NAME_MAX)
+        field->len > sizeof head - 1 + REDIS_TYPE_MAX)
         return NULL;
     return field->str + sizeof head - 1;
 }
 
-#define ENDED_TYPES_MAX 1000 /* definition names of a partition that are looked at in one round */
+void redis_type_split(const char *type, char ret_definition[DEFINITION_NAME_MAX + 1], int64_t *ret_version)
+{
+    size_t len = strcspn(type, "@");
+
+    (void)snprintf(ret_definition, DEFINITION_NAME_MAX + 1, "%.*s", (int)len, type);
+    *ret_version = type[len] == '@' ? strtoll(type + len + 1, NULL, 10) : 0;
+}
+
+bool redis_type_is(const char *type, const char *definition, int64_t version)
+{
+    char own[DEFINITION_NAME_MAX + 1];
+    int64_t own_version = 0;
+
+    redis_type_split(type, own, &own_version);
+    return (definition == NULL || definition[0] == '\0' || strcmp(own, definition) == 0) && (version == 0 || own_version == version);
+}
+
+#define ENDED_TYPES_MAX 1000 /* versions of definitions of a partition that are looked at in one round */
 
 static enum baton_err view_ended_call(void *self, int32_t partition, int64_t before_ms, struct view_timer *ret_ended, size_t max,
                                       size_t *ret_n, struct baton_error *err)
 {
     struct redis_connection *connection = self;
-    char types[ENDED_TYPES_MAX][DEFINITION_NAME_MAX + 1];
+    char types[ENDED_TYPES_MAX][REDIS_TYPE_MAX + 1];
     size_t types_len = 0, n = 0;
     enum baton_err rc = redis_exchange_begin(connection, err);
 
@@ -304,11 +331,11 @@ static enum baton_err view_ended_call(void *self, int32_t partition, int64_t bef
         return rc;
     for (size_t i = 0; i < types_len; i++) {
         for (int status = 0; status < SAGA_STATUS_COUNT; status++) {
-            char rest[DEFINITION_NAME_MAX + 48];
+            char rest[REDIS_TYPE_MAX + 48];
 
             if (!saga_status_ended((enum saga_status)status))
                 continue;
-            (void)snprintf(rest, sizeof rest, "index:%.*s:%s", DEFINITION_NAME_MAX, types[i],
+            (void)snprintf(rest, sizeof rest, "index:%.*s:%s", REDIS_TYPE_MAX, types[i],
                            saga_status_name((enum saga_status)status));
             ask_range(connection, partition, rest, before_ms, max);
         }

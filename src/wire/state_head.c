@@ -67,7 +67,7 @@ bool wire_state_head_read(const char *text, size_t len, struct wire_state_head *
     expect(&scan, "\",\"definition\":\"");
     word(&scan, head.type, sizeof head.type);
     expect(&scan, "\",\"version\":");
-    (void)number(&scan);
+    head.version = number(&scan);
     expect(&scan, ",\"hash\":\"");
     word(&scan, hash, sizeof hash);
     expect(&scan, "\",\"status\":\"");

@@ -346,6 +346,7 @@ bool wire_state_summary(const json_t *doc, struct wire_summary *ret_summary)
     struct wire_summary summary = {
         .id = json_string_value(json_object_get(doc, "id")),
         .type = json_string_value(json_object_get(doc, "definition")),
+        .version = json_integer_value(json_object_get(doc, "version")),
         .seq = json_integer_value(json_object_get(doc, "seq")),
         .due_ms = json_integer_value(json_object_get(doc, "dueAt")), /* null reads as 0: no timer */
         .updated_ms = json_integer_value(json_object_get(doc, "updatedAt")),

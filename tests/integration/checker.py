@@ -922,9 +922,9 @@ def expected_keys(case):
             continue
         state, base = saga.state, f"{{{saga.partition}}}:"
         expected[f"{base}saga:{saga_id}"] = (f"{state['seq']} {state['status']} {state['dueAt'] or 0} {state['updatedAt']} "
-                                             f"{state['definition']}"), canonical(state)
-        types[saga.partition].add(state["definition"])
-        expected.setdefault(f"{base}index:{state['definition']}:{state['status']}", {})[saga_id] = state["updatedAt"]
+                                             f"{state['definition']}@{state['version']}"), canonical(state)
+        types[saga.partition].add(f"{state['definition']}@{state['version']}")
+        expected.setdefault(f"{base}index:{state['definition']}@{state['version']}:{state['status']}", {})[saga_id] = state["updatedAt"]
         if state["dueAt"]:
             expected.setdefault(base + "timers", {})[saga_id] = state["dueAt"]
     return expected, types

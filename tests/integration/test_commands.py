@@ -191,11 +191,30 @@ everything = {"hush", "plain", "data", "inline", "file", "pipe", saga, "yes", "n
 until(lambda: {row["id"] for row in json.loads(call("list", 0, "list", "-o", "json"))} == everything, "all sagas in the list")
 rows, text = forms("list", "list")
 equal("the last changed first", [row["updatedAt"] for row in rows], sorted((row["updatedAt"] for row in rows), reverse=True))
-equal("its members", {name for row in rows for name in row}, {"id", "definition", "status", "updatedAt"})
+equal("its members", {name for row in rows for name in row}, {"id", "definition", "version", "status", "updatedAt"})
 for arguments, wanted in [(["--status", "compensated"], {"no", "hush"}), (["--status", "parked"], {"stuck"}), (["--status=running"], {"slow"}),
                           (["--type", "cmd-order"], everything - {"hush"}), (["--type", "cmd-small"], set()), (["--type", "cmd-small", "--status", "parked"], set())]:
     equal(f"list {arguments}", {row["id"] for row in forms("list", "list", *arguments)[0]}, wanted)
 equal("list --limit", [row["id"] for row in forms("list", "list", "--limit", "3")[0]], [row["id"] for row in rows[:3]])
+
+# --- versions ---
+
+call("deploy of a new version", 0, "deploy", write("newer.json", {**ORDER, "version": 2}))
+call("a start of the newest", 0, "start", "cmd-order", "--id", "newest", "--wait", "60")
+call("a start of a named version", 0, "start", "cmd-order", "--id", "older", "--version", "1", "--wait", "60")
+equal("their versions", [baton.state(saga)["version"] for saga in ("newest", "older")], [2, 1])
+call("a version that is none", 2, "start", "cmd-order", "--version", "0", err="a whole number from 1 expected")
+call("a start of a version that is not there", 7, "start", "cmd-order", "--id", "ninth", "--version", "9", "--wait", "1", err="has not begun within 1 s")
+equal("list --version", [row["id"] for row in forms("list", "list", "--type", "cmd-order", "--version", "2")[0]], ["newest"])
+equal("list of a version and a status", [row["id"] for row in forms("list", "list", "--version", "1", "--status", "running")[0]], ["slow"])
+rows, text = forms("definitions", "definitions")
+counted = {(row["name"], row["version"]): (row["live"], row["sagas"]["completed"], row["sagas"]["compensated"], row["sagas"]["parked"]) for row in rows}
+equal("sagas of each version", counted, {("cmd-order", 1): (2, 8, 1, 1), ("cmd-order", 2): (0, 1, 0, 0), ("cmd-secret", 1): (0, 0, 1, 0), ("cmd-small", 1): (0, 0, 0, 0)})
+assert text[0].split()[-2:] == ["2", "live"], text
+rows = json.loads(call("definitions without Redis", 0, "definitions", "-o", "json", "--redis", AWAY, err="the sagas are not counted: redis at 127.0.0.1:1"))
+equal("what is deployed without Redis", [(row["name"], row["version"], row["live"]) for row in rows],
+      [("cmd-order", 1, None), ("cmd-order", 2, None), ("cmd-secret", 1, None), ("cmd-small", 1, None)])
+everything |= {"newest", "older"}
 
 people.release("slow")
 baton.ends("slow", "completed")
@@ -218,4 +237,4 @@ third.send_signal(signal.SIGINT)
 third.send_signal(signal.SIGCONT)
 equal("exit code after a second signal", third.wait(60), 1)
 assert said(third, "second signal: ending at once") and not said(third, "stopped: "), open(third.log).read()
-baton.check(len(everything), compensated=2, parked=1, completed=8)
+baton.check(len(everything), compensated=2, parked=1, completed=10)

@@ -9,19 +9,19 @@ static struct server server;
 static struct view view;
 static struct redis_reader *reader;
 
-/* Nine sagas over three partitions and two types; partition 1 has none of type order. */
+/* Nine sagas over three partitions, two types, two versions of one; partition 1 has none of type order. */
 static const struct given {
     int32_t partition;
     struct view_item item;
 } given[] = {
-    {0, {.id = "a", .type = "order", .seq = 1, .status = SAGA_RUNNING, .updated_ms = 10, .state = "{\"id\":\"a\"}"}},
-    {0, {.id = "b", .type = "order", .seq = 1, .status = SAGA_PARKED, .updated_ms = 20, .state = "{}"}},
+    {0, {.id = "a", .type = "order", .version = 1, .seq = 1, .status = SAGA_RUNNING, .updated_ms = 10, .state = "{\"id\":\"a\"}"}},
+    {0, {.id = "b", .type = "order", .version = 1, .seq = 1, .status = SAGA_PARKED, .updated_ms = 20, .state = "{}"}},
     {0, {.id = "c", .type = "payment", .seq = 1, .status = SAGA_RUNNING, .updated_ms = 30, .state = "{}"}},
     {1, {.id = "d", .type = "payment", .seq = 1, .status = SAGA_COMPLETED, .updated_ms = 40, .state = "{}"}},
     {1, {.id = "e", .type = "payment", .seq = 1, .status = SAGA_RUNNING, .updated_ms = 50, .state = "{}"}},
-    {2, {.id = "f", .type = "order", .seq = 1, .status = SAGA_RUNNING, .updated_ms = 60, .state = "{}"}},
-    {2, {.id = "g", .type = "order", .seq = 1, .status = SAGA_COMPENSATED, .updated_ms = 70, .state = "{}"}},
-    {2, {.id = "h", .type = "order", .seq = 1, .status = SAGA_TERMINATED, .updated_ms = 80, .state = "{}"}},
+    {2, {.id = "f", .type = "order", .version = 2, .seq = 1, .status = SAGA_RUNNING, .updated_ms = 60, .state = "{}"}},
+    {2, {.id = "g", .type = "order", .version = 2, .seq = 1, .status = SAGA_COMPENSATED, .updated_ms = 70, .state = "{}"}},
+    {2, {.id = "h", .type = "order", .version = 2, .seq = 1, .status = SAGA_TERMINATED, .updated_ms = 80, .state = "{}"}},
     {2, {.id = "i", .type = "payment", .seq = 1, .status = SAGA_PARKED, .updated_ms = 80, .state = "{}"}},
 };
 
@@ -29,19 +29,24 @@ static const struct row {
     const char *name;
     int status;
     const char *type;
+    int64_t version;
     size_t max;
     const char *then;
 } list_rows[] = {
-    {"all, the newest first; equal times by id", -1, NULL, 100, "h i g f e d c b a"},
-    {"at most max, the newest of all partitions", -1, NULL, 4, "h i g f"},
-    {"one", -1, NULL, 1, "h"},
-    {"of a status", SAGA_RUNNING, NULL, 100, "f e c a"},
-    {"of a type", -1, "payment", 100, "i e d c"},
-    {"of a status and a type", SAGA_RUNNING, "order", 100, "f a"},
-    {"of a status and a type, at most max", SAGA_RUNNING, "order", 1, "f"},
-    {"of a status that nothing has", SAGA_CANCELLED, NULL, 100, ""},
-    {"of a type that is not there", -1, "refund", 100, ""},
-    {"a type is no pattern", -1, "*", 100, ""},
+    {"all, the newest first; equal times by id", -1, NULL, 0, 100, "h i g f e d c b a"},
+    {"at most max, the newest of all partitions", -1, NULL, 0, 4, "h i g f"},
+    {"one", -1, NULL, 0, 1, "h"},
+    {"of a status", SAGA_RUNNING, NULL, 0, 100, "f e c a"},
+    {"of a type", -1, "payment", 0, 100, "i e d c"},
+    {"of a version", -1, "order", 2, 100, "h g f"},
+    {"of a version and a status", SAGA_RUNNING, "order", 1, 100, "a"},
+    {"of a version that is not there", -1, "order", 12, 100, ""},
+    {"what was written before versions were told apart has none", -1, "payment", 1, 100, ""},
+    {"of a status and a type", SAGA_RUNNING, "order", 0, 100, "f a"},
+    {"of a status and a type, at most max", SAGA_RUNNING, "order", 0, 1, "f"},
+    {"of a status that nothing has", SAGA_CANCELLED, NULL, 0, 100, ""},
+    {"of a type that is not there", -1, "refund", 0, 100, ""},
+    {"a type is no pattern", -1, "*", 0, 100, ""},
 };
 
 static void check_list(void **state)
@@ -52,12 +57,13 @@ static void check_list(void **state)
     struct buffer out = {0};
     size_t n = 0;
 
-    assert_int_equal(redis_reader_list(reader, PARTITIONS, row->status, row->type, listed, row->max, &n, &err), BATON_OK);
+    assert_int_equal(redis_reader_list(reader, PARTITIONS, row->status, row->type, row->version, listed, row->max, &n, &err), BATON_OK);
     for (size_t i = 0; i < n; i++) {
         const struct given *one = &given[listed[i].id[0] - 'a'];
 
         say(&out, "%s%s", i == 0 ? "" : " ", listed[i].id);
         assert_string_equal(listed[i].type, one->item.type);
+        assert_int_equal(listed[i].version, one->item.version);
         assert_int_equal(listed[i].status, one->item.status);
         assert_int_equal(listed[i].updated_ms, one->item.updated_ms);
     }
@@ -66,22 +72,33 @@ static void check_list(void **state)
     buffer_free(&out);
 }
 
-static void counts_by_status(void **state)
+static void counts_by_version_and_status(void **state)
 {
-    int64_t counts[SAGA_STATUS_COUNT];
+    static const struct {
+        const char *type;
+        int64_t version, running, parked, ended;
+    } wanted[] = {{"order", 1, 1, 1, 0}, {"order", 2, 1, 0, 2}, {"payment", 0, 2, 1, 1}};
+    struct redis_counted *counted = NULL;
     struct baton_error err = {0};
+    size_t n = 0;
 
     (void)state;
-    assert_int_equal(redis_reader_count(reader, PARTITIONS, NULL, counts, &err), BATON_OK);
-    assert_int_equal(counts[SAGA_RUNNING], 4);
-    assert_int_equal(counts[SAGA_PARKED], 2);
-    assert_int_equal(counts[SAGA_COMPLETED], 1);
-    assert_int_equal(counts[SAGA_CANCELLED], 0);
-    assert_int_equal(redis_reader_count(reader, PARTITIONS, "order", counts, &err), BATON_OK);
-    assert_int_equal(counts[SAGA_RUNNING], 2);
-    assert_int_equal(counts[SAGA_COMPLETED], 0);
-    assert_int_equal(redis_reader_count(reader, 1, NULL, counts, &err), BATON_OK); /* only partition 0 */
-    assert_int_equal(counts[SAGA_RUNNING], 2);
+    assert_int_equal(redis_reader_count(reader, PARTITIONS, &counted, &n, &err), BATON_OK);
+    assert_int_equal(n, 3);
+    for (size_t i = 0; i < n; i++) {
+        const int64_t *counts = counted[i].counts;
+
+        assert_string_equal(counted[i].type, wanted[i].type);
+        assert_int_equal(counted[i].version, wanted[i].version);
+        assert_int_equal(counts[SAGA_RUNNING], wanted[i].running);
+        assert_int_equal(counts[SAGA_PARKED], wanted[i].parked);
+        assert_int_equal(counts[SAGA_COMPLETED] + counts[SAGA_COMPENSATED] + counts[SAGA_TERMINATED], wanted[i].ended);
+    }
+    free(counted);
+    assert_int_equal(redis_reader_count(reader, 1, &counted, &n, &err), BATON_OK); /* only partition 0 */
+    assert_int_equal(n, 2);
+    assert_int_equal(counted[0].counts[SAGA_RUNNING], 1);
+    free(counted);
 }
 
 static void one_saga(void **state)
@@ -115,18 +132,19 @@ static void meta_as_the_view_left_it(void **state)
 
 static void an_empty_redis(void **state)
 {
-    int64_t counts[SAGA_STATUS_COUNT] = {9};
+    struct redis_counted *counted = NULL;
     struct redis_listed listed[2];
     struct baton_error err = {0};
     size_t n = 9;
 
     (void)state;
     server_do(&server, "FLUSHALL");
-    assert_int_equal(redis_reader_list(reader, PARTITIONS, -1, NULL, listed, 2, &n, &err), BATON_OK);
+    assert_int_equal(redis_reader_list(reader, PARTITIONS, -1, NULL, 0, listed, 2, &n, &err), BATON_OK);
     assert_int_equal(n, 0);
-    assert_int_equal(redis_reader_list(reader, PARTITIONS, -1, NULL, listed, 0, &n, &err), BATON_E_INVALID);
-    assert_int_equal(redis_reader_count(reader, PARTITIONS, NULL, counts, &err), BATON_OK);
-    assert_int_equal(counts[0], 0);
+    assert_int_equal(redis_reader_list(reader, PARTITIONS, -1, NULL, 0, listed, 0, &n, &err), BATON_E_INVALID);
+    assert_int_equal(redis_reader_count(reader, PARTITIONS, &counted, &n, &err), BATON_OK);
+    assert_int_equal(n, 0);
+    free(counted);
 }
 
 /* Two passwords that are right, one that is not: the login travels with every connection. */
@@ -209,7 +227,7 @@ int main(void)
         const char *name;
         CMUnitTestFunction check;
     } cases[] = {
-        {"counts by status, of all types or one", counts_by_status},
+        {"counts by version and status", counts_by_version_and_status},
         {"one saga's state, or that there is none", one_saga},
         {"meta as the view left it", meta_as_the_view_left_it},
         {"an empty Redis has no sagas", an_empty_redis},

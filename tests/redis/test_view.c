@@ -41,6 +41,10 @@ static const struct row {
     {"a saga that was removed may come again with any seq", "new; apply 0 1 a@9:running:0:7; apply 1 2 a@gone; apply 2 3 a@1:running:0:8",
      "w 3, a=a@1, order:running a 8"},
     {"types have indexes of their own", "new; apply 0 1 a@1:running:0:7/order b@1:running:0:7/payment", "w 1, a=a@1, b=b@1, order:running a 7, payment:running b 7"},
+    {"versions have indexes of their own", "new; apply 0 1 a@1:running:0:7/order@1 b@1:running:0:7/order@2", "w 1, a=a@1, b=b@1, order@1:running a 7, order@2:running b 7"},
+    {"another version moves it to that one's index", "new; apply 0 1 a@1:running:0:7/order@1 b@1:running:0:7/order@1; apply 1 2 a@2:running:0:8/order@2",
+     "w 2, a=a@2, b=b@1, order@1:running b 7, order@2:running a 8"},
+    {"so does one of before versions were told apart", "new; apply 0 1 a@1:running:0:7/order; apply 1 2 a@2:running:0:8/order@2", "w 2, a=a@2, order@2:running a 8"},
     {"ids and types with every allowed character", "new; apply 0 1 A.z-0_:saga:1@1:running:50:7/a-0",
      "w 1, A.z-0_:saga:1=A.z-0_:saga:1@1, timers A.z-0_:saga:1 50, a-0:running A.z-0_:saga:1 7"},
     /* load */
@@ -101,7 +105,8 @@ static void item_add(struct items *items, const char *word)
 {
     struct view_item *item = &items->all[items->len];
     char *id = items->texts[items->len].id, *type = items->texts[items->len].type, status[32];
-    const char *at = strrchr(word, '@');
+    size_t len = strcspn(word, "/");
+    const char *at = memrchr(word, '@', len);
     long long seq = 0, due = 0, updated = 0;
 
     assert_true(items->len < COUNT(items->all) && at != NULL);
@@ -573,6 +578,42 @@ static void a_page_of_one_type_holds_no_other(void **state)
     assert_false(page.ret_more);
 }
 
+static void a_page_of_one_type_holds_all_its_versions(void **state)
+{
+    struct view_timer got[3];
+    struct view_page page = {.partition = 0, .type = "order", .status = {[SAGA_RUNNING] = true}, .items = got, .max = 3};
+    struct baton_error err = {0};
+
+    (void)state;
+    fresh(&server, &view, 0);
+    apply_these("apply 0 1 a@1:running:0:5/order@1 b@1:running:0:6/order@22 c@1:running:0:7/order-x@1");
+    apply_these("apply 1 2 a@2:running:0:8/order@3");
+    assert_int_equal(view.page(view.self, &page, &err), BATON_OK);
+    assert_int_equal(page.ret_n, 2);
+    assert_string_equal(got[0].id, "b");
+    assert_string_equal(got[1].id, "a");
+}
+
+static void an_item_has_its_version(void **state)
+{
+    struct view_item item = {.id = "a", .type = "order", .version = 3, .seq = 1, .status = SAGA_RUNNING, .updated_ms = 7, .state = "{}", .state_len = 2};
+    struct view_apply apply = {.partition = 0, .expected = 0, .target = 1, .items = &item, .items_len = 1};
+    struct view_timer got[3];
+    struct view_page page = {.partition = 0, .type = "order", .status = {[SAGA_RUNNING] = true}, .items = got, .max = 3};
+    struct baton_error err = {0};
+    redisReply *score = NULL;
+
+    (void)state;
+    fresh(&server, &view, 0);
+    assert_int_equal(view.apply(view.self, &apply, 1, &err), BATON_OK);
+    assert_false(apply.ret_refused);
+    assert_int_equal(view.page(view.self, &page, &err), BATON_OK);
+    assert_int_equal(page.ret_n, 1);
+    score = server_ask(&server, "ZSCORE " TEST_PREFIX ":{0}:index:order@3:running a");
+    assert_int_equal(score->type, REDIS_REPLY_STRING);
+    freeReplyObject(score);
+}
+
 static void a_page_of_a_wiped_view_says_so(void **state)
 {
     struct view_timer got[3];
@@ -625,6 +666,8 @@ int main(void)
         {"a page goes on where the last one ended", a_page_goes_on_where_the_last_one_ended},
         {"a page of one type holds no other", a_page_of_one_type_holds_no_other},
         {"a page of a wiped view says so", a_page_of_a_wiped_view_says_so},
+        {"a page of one type holds all its versions", a_page_of_one_type_holds_all_its_versions},
+        {"an item has its version", an_item_has_its_version},
     };
     struct CMUnitTest tests[COUNT(rows) + COUNT(cases)] = {0};
 
