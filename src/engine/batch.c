@@ -245,6 +245,18 @@ static enum baton_err choose_purges(struct engine *engine, bool *ret_some, struc
 
 /* --- failure --- */
 
+/* Inputs are read again from where the last transaction left them. */
+static enum baton_err seek_back(struct engine *engine, struct baton_error *err)
+{
+    enum baton_err rc = BATON_OK;
+
+    for (int32_t p = 0; p < engine->options->partitions && rc == BATON_OK; p++) {
+        if (engine->parts[p].state == PART_READY)
+            rc = engine->bus.seek(engine->bus.self, p, engine->parts[p].offsets, err);
+    }
+    return rc;
+}
+
 /* The batch did not happen: memory goes back, inputs are read again from where the last transaction left them. */
 static enum baton_err drop(struct engine *engine, struct baton_error *err)
 {
@@ -257,11 +269,7 @@ static enum baton_err drop(struct engine *engine, struct baton_error *err)
         engine->begun = false;
         engine_count(engine, STAT_ABORTS, 1);
     }
-    for (int32_t p = 0; p < engine->options->partitions && rc == BATON_OK; p++) {
-        if (engine->parts[p].state == PART_READY)
-            rc = engine->bus.seek(engine->bus.self, p, engine->parts[p].offsets, err);
-    }
-    return rc;
+    return rc == BATON_OK ? seek_back(engine, err) : rc;
 }
 
 static void note_culprit(struct engine *engine, const struct baton_error *err)
@@ -344,11 +352,7 @@ void batch_run(struct engine *engine, int wait_ms)
     engine->now_ms = engine_now(engine);
     if (engine->rebalanced) {
         /* Whatever was collected is read again: by the new owner, or by us after the acquire. */
-        for (int32_t p = 0; p < engine->options->partitions && rc == BATON_OK; p++) {
-            if (engine->parts[p].state == PART_READY)
-                rc = engine->bus.seek(engine->bus.self, p, engine->parts[p].offsets, &err);
-        }
-        if (rc != BATON_OK)
+        if (rc != BATON_OK || seek_back(engine, &err) != BATON_OK)
             engine_fail(engine, &err);
         goto out;
     }
@@ -380,7 +384,9 @@ void batch_run(struct engine *engine, int wait_ms)
     }
     engine->culprit.set = false;
     engine->alone -= engine->alone > 0;
-    timers_discard(engine);
+    timers_discard(engine, engine->fired_decided);
+    if (engine->cut && seek_back(engine, &err) != BATON_OK)
+        engine_fail(engine, &err);
 out:
     trial_survived(engine, false); /* of a batch that was thrown away */
     batch_clear(engine);

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define INPUTS_MS_MAX 2000   /* deciding inputs for so long, and timers until ... */
+#define TIMERS_MS_MAX 3000   /* ... is enough for one transaction: it must not outlive its timeout. One event takes 30 ms at the worst. */
 #define STATE_OVERHEAD 20000 /* room for headers and framing beside a state in one record */
 
 void decide_touch_part(struct engine *engine, struct part *part)
@@ -517,16 +519,25 @@ static enum baton_err decide_purge(struct engine *engine, struct part *part, con
 
 enum baton_err decide_batch(struct engine *engine, struct baton_error *err)
 {
+    int64_t began_ms = engine_now(engine);
     enum baton_err rc = BATON_OK;
+    size_t decided = 0, timers = 0;
 
-    for (size_t i = 0; i < engine->items_len && rc == BATON_OK; i++) {
-        if (engine->items[i].part->state == PART_READY)
-            rc = decide_item(engine, &engine->items[i], err);
+    while (decided < engine->items_len && rc == BATON_OK && (decided == 0 || engine_now(engine) - began_ms < INPUTS_MS_MAX)) {
+        if (engine->items[decided].part->state == PART_READY)
+            rc = decide_item(engine, &engine->items[decided], err);
+        decided++;
     }
-    for (size_t i = 0; i < engine->fired_len && rc == BATON_OK; i++) {
-        if (engine->parts[engine->fired[i].partition].state == PART_READY)
-            rc = decide_timer(engine, &engine->fired[i], err);
+    while (timers < engine->fired_len && rc == BATON_OK && (timers == 0 || engine_now(engine) - began_ms < TIMERS_MS_MAX)) {
+        if (engine->parts[engine->fired[timers].partition].state == PART_READY)
+            rc = decide_timer(engine, &engine->fired[timers], err);
+        timers++;
     }
+    engine->fired_decided = timers;
+    engine->cut = decided < engine->items_len;
+    if (engine->cut && rc == BATON_OK)
+        ENGINE_LOG(engine, LOG_LEVEL_WARN, "%zu of %zu inputs took %d ms to decide, the others are left to the next transaction: are there costly expressions?", decided,
+                   engine->items_len, INPUTS_MS_MAX);
     for (int32_t p = 0; p < engine->options->partitions; p++) {
         for (size_t i = 0; i < engine->parts[p].purge_len && rc == BATON_OK; i++) {
             if (engine->parts[p].state == PART_READY)

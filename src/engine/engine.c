@@ -48,7 +48,7 @@ void engine_fail(struct engine *engine, const struct baton_error *err)
         return;
     ENGINE_LOG(engine, LOG_LEVEL_WARN, "thread %d: %s; forgetting everything and joining again", engine->thread, err->text);
     commit_undo(engine);
-    timers_discard(engine);
+    timers_discard(engine, engine->fired_len);
     batch_release(engine);
     engine->begun = false;
     engine->alone = 0;

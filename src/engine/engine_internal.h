@@ -227,6 +227,8 @@ struct engine {
     struct entry *touched;
     struct timer *fired; /* timers taken for this batch */
     size_t fired_len, fired_cap;
+    size_t fired_decided; /* the others are left to the next batch */
+    bool cut;             /* so are some inputs, the last ones: they are read again */
     struct effects effects;
     struct wire_out out;
     struct buffer scratch;
@@ -307,7 +309,8 @@ int64_t timers_next(const struct engine *engine);
 void timers_take(struct engine *engine);
 /** Put fired timers back (the batch was dropped). */
 void timers_restore(struct engine *engine);
-void timers_discard(struct engine *engine);
+/** The first so many of the fired timers are dealt with; the others are put back. */
+void timers_discard(struct engine *engine, size_t decided);
 
 /* batch.c */
 /** Collect, load, decide, commit: one round. */

@@ -169,11 +169,14 @@ void timers_take(struct engine *engine)
     }
 }
 
-void timers_discard(struct engine *engine)
+void timers_discard(struct engine *engine, size_t decided)
 {
-    for (size_t i = 0; i < engine->fired_len; i++)
+    for (size_t i = 0; i < decided; i++)
         free(engine->fired[i].id);
-    engine->fired_len = 0;
+    engine->fired_len -= decided;
+    if (decided > 0)
+        memmove(engine->fired, engine->fired + decided, engine->fired_len * sizeof *engine->fired);
+    timers_restore(engine);
 }
 
 void timers_restore(struct engine *engine)
