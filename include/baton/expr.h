@@ -18,7 +18,7 @@ struct template; /* one compiled JSON document with ${...} in its strings */
 
 #define EXPR_TEXT_MAX 4096           /* bytes of one expression */
 #define EXPR_INSTRUCTIONS_MAX 200000 /* of one evaluation: Lua VM instructions, and as many again for what calls do in C */
-#define EXPR_EVENT_INSTRUCTIONS_MAX 20000000 /* of all evaluations for one event together */
+#define EXPR_EVENT_INSTRUCTIONS_MAX 5000000 /* of all evaluations for one event together */
 #define EXPR_STRING_MAX (256 * 1024) /* bytes of one text inside Lua; a plain path carries any */
 #define EXPR_MEMORY_MAX (8 * 1024 * 1024) /* bytes of the whole Lua heap of a vm above what its compiled code needs */
 

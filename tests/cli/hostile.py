@@ -93,6 +93,7 @@ REFUSED = [
     ("a name that turns the text around", at(step("\u202etset"), '"\u202etset"'), "a letter and then up to 63 letters"),
     ("a name with a slash, like a message id", at(step("a/x"), '"a/x"'), "a letter and then up to 63 letters"),
     ("a name like an iteration's", at(step("a.1"), '"a.1"'), "a letter and then up to 63 letters"),
+    ("a name like a stand-in's", at(step("a:fallback"), '"a:fallback"'), "a letter and then up to 63 letters"),
     ("a name like a table's hook", at(step("__index"), '"__index"'), "a letter and then up to 63 letters"),
     ("an empty name", at(step(""), '""'), "a letter and then up to 63 letters"),
     ("a name of 65 letters", at(step("a" * 65), '"aaaaa'), "a letter and then up to 63 letters"),
@@ -139,7 +140,7 @@ FAILS = "${nil + 1}"
 NIL = "attempt to perform arithmetic on a nil value"
 BUDGET, MEMORY, LARGE = "more than 200000 instructions", "more memory than 8388608 bytes", "larger or deeper than a message may be"
 LONG = "local s = ('x'):rep(250000) "
-ANY = {"a": [{"body": {}}]}
+ANY, MUTE = {"a": [{"body": {}}]}, {"a": [{"outcome": "timeout"}]}
 LEVELS = {f"l{i}": {"allOf": [{"$ref": f"#/definitions/l{i + 1}"}] * 2} for i in range(40)}
 
 
@@ -170,7 +171,7 @@ BOUNDED = [
     ("the input compared for ever", fed(lua("while true do local c = input.list == input.other end")), {"list": [0] * 5000, "other": [0] * 5000}, "compensated", BUDGET),
     ("a pattern: there are none", fed("${('x'):rep(30):find('(x+x+)+y', 1)}"), {}, "completed", None),
     ("a gsub bomb", fed("${('x'):rep(30):gsub('.-.-.-.-y', '%1')}"), {}, "compensated", "attempt to call a nil value (method 'gsub')"),
-    ("a thousand expressions that each spend what one may", fed([lua("for i = 1, 90000 do end")] * 1000), {}, "compensated", "the expressions of one event have spent more than 20000000 instructions"),
+    ("a thousand expressions that each spend what one may", fed([lua("for i = 1, 90000 do end")] * 1000), {}, "compensated", "the expressions of one event have spent more than 5000000 instructions"),
     # --- memory ---
     ("a text of a gigabyte", fed("${('x'):rep(1 << 30)}"), {}, "compensated", BUDGET),
     ("a text of a megabyte", fed("${('x'):rep(1 << 20)}"), {}, "compensated", MEMORY),
@@ -213,6 +214,9 @@ BOUNDED = [
     ("in reply.retry", definition(command("first"), command(reply={"retry": FAILS})), {}, "compensated", NIL, ANY),
     ("in reply.output", definition(command("first"), command(reply={"success": "${true}", "output": FAILS})), {}, "compensated", NIL, ANY),
     ("in reply.code", definition(command("first"), command(reply={"success": "${false}", "code": FAILS})), {}, "compensated", None, ANY),
+    ("in a fallback's value", definition(command("first"), command(retry={"attempts": 1}, fallback={"output": [FAILS]})), {}, "compensated", NIL, MUTE),
+    ("in a fallback's input", definition(command("first"), command(retry={"attempts": 1}, fallback={"service": "s", "command": "C", "input": FAILS})), {}, "compensated", NIL, MUTE),
+    ("in repeat.until", definition(command("first"), command(repeat={"until": FAILS, "interval": "1s", "limit": 2})), {}, "compensated", NIL),
     ("in a compensation's input", definition(command("first", compensation={"command": "U", "input": FAILS}), command(when=FAILS)), {}, "parked", NIL),
     ("in the saga's output", definition(command("first"), output=FAILS), {}, "completed", NIL),
     ("behind the pivot", definition(command("first", pivot=True), {"name": "a", "service": "s", "command": "C", "input": FAILS}), {}, "parked", NIL),
