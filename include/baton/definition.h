@@ -63,6 +63,7 @@ enum step_kind {
     STEP_SLEEP,    /* waits for a time */
     STEP_WAIT,     /* waits for a signal */
     STEP_VALUE,    /* gives its output at once: what stands in for a command */
+    STEP_SAGA,     /* starts a child saga, and awaits its end */
 };
 
 /* What stands in for a command that is given up. */
@@ -96,7 +97,11 @@ struct definition_step {
     int fallback;                 /* index of what stands in for it, its only child, called <name>:fallback; 0 = nothing does */
     enum fallback_kind stands_in; /* for its parent, and how; FALLBACK_NONE = it is a step of its own */
     bool input_inherited, output_inherited, reply_inherited, compensation_inherited; /* of one that stands in: as its parent says */
-    char *service; /* from here on STEP_COMMAND only, but for `when` and timeout_ms */
+    char *child;           /* STEP_SAGA: the name of the child's definition */
+    int64_t child_version; /* 0 = the newest */
+    bool detached;         /* not awaited, nor undone with this saga */
+    char *service; /* from here on STEP_COMMAND only, but for what a STEP_SAGA has too: input, output, retry, pivot, a compensation without a
+                    * service, timeout_ms 0 = for ever; and `when` */
     char *command;
     struct template *input;  /* NULL = {} */
     struct template *output; /* NULL = the reply's body; `body` and `headers` in scope; of STEP_VALUE: the value */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define SAGA_ID_MAX 128
+#define SAGA_DEPTH_MAX 8     /* of a child of a child ...: a saga of no parent is at 0 */
 #define SAGA_SIGNALS_MAX 16  /* that came before their wait was reached, kept in the state; more are refused */
 #define SAGA_HISTORY_MAX 128 /* entries kept in the state; older ones are dropped and counted (the journal has them all) */
 
@@ -56,7 +57,8 @@ struct saga_step {
     int attempts;          /* execute commands sent */
     int compensations;     /* compensate commands sent */
     int forgiven;          /* so many of the present direction's attempts were before an operator's retry, or of earlier polls: they count against no budget */
-    bool forever;          /* waits for a signal, without a due time: the definition says "never" */
+    bool forever;          /* waits without a due time: for a signal of which the definition says "never", or for a child, which has its own */
+    int children_failed;   /* of a child saga's step: so many have ended without success; the next one has another id */
     int polls;             /* answers of a repeat that would not do */
     int poll_from;         /* so many of its attempts were of earlier polls */
     enum fallback_kind fallback; /* what stood in for it when it was given up: that has an entry of its own */
@@ -73,6 +75,7 @@ struct saga_step {
     json_t *error;         /* owned; {"code","message","details"?}; NULL = none */
     json_t *input;         /* owned; an operator's, instead of the definition's; NULL = none */
     json_t *undo_input;    /* owned; likewise of the compensation */
+    json_t *child;         /* owned; the id of the child that was started last; NULL = none */
     bool changed;          /* by the last apply: the journal's patch holds just these */
 };
 
@@ -161,6 +164,8 @@ struct saga {
     bool turned_back;             /* compensation has begun */
     char *traceparent, *tracestate; /* owned; of the start command; NULL = none */
     struct saga_reply_to reply_to;  /* owned */
+    json_t *parent; /* owned, never changed in place; NULL = none, else {"saga","step","attempt","depth"}: whose step it is and which attempt to
+                     * answer, and "undo": which attempt of its compensation, or "detached": true */
     int64_t duplicates, late;       /* replies, starts and signals counted */
     json_t *signals; /* owned, never changed in place; [{"name","at","payload"}] that came early, oldest first; NULL = none */
     struct saga_step *steps;        /* owned, steps_len of them, order of first touch */
@@ -170,7 +175,7 @@ struct saga {
     int64_t history_dropped;
     size_t history_new; /* how many of the newest entries the last apply added (for the patch) */
     size_t history_cut; /* how many of the oldest entries the last apply dropped (for the patch) */
-    bool output_changed, error_changed, parked_changed, signals_changed; /* by the last apply */
+    bool output_changed, error_changed, parked_changed, signals_changed, parent_changed; /* by the last apply */
 };
 
 struct saga *saga_new(void); /* zeroed; NULL if memory ran out */
@@ -182,6 +187,8 @@ struct saga_step *saga_step_find(const struct saga *saga, int index);
  * stands in for it; -1 = none. */
 const json_t *saga_dataref(const struct saga *saga, const struct template *template, int own);
 #define DATAREF_MAX 2048 /* bytes */
+/** Is it of that step of that saga (NULL: of none)? */
+bool saga_is_child_of(const struct saga *saga, const json_t *parent);
 /** Rough bytes of heap it holds, payloads included; for the cache's bound. */
 size_t saga_heap_bytes(const struct saga *saga);
 
@@ -200,6 +207,7 @@ struct saga_event {
     const char *saga_id;
     json_t *input;
     const char *traceparent, *tracestate, *reply_topic, *reply_correlation; /* NULL = none */
+    json_t *parent; /* as in the saga; of EVENT_VERB: VERB_COMPENSATE of the parent, which saga_is_child_of; NULL = it has none */
 
     /* EVENT_REPLY; all borrowed */
     int step; /* definition index, resolved by the caller: unknown names are poison before the core */
@@ -230,6 +238,8 @@ struct saga_event {
 
 enum effect_kind {
     EFFECT_COMMAND, /* send a command to a participant */
+    EFFECT_CHILD,   /* to a child saga: start it with input, or undo it */
+    EFFECT_ANSWER,  /* to the parent: this attempt of its step has ended as outcome says */
     EFFECT_RESULT,  /* the saga ended: publish its result */
     EFFECT_PARKED,  /* the saga parked: announce it on baton.events */
     EFFECT_RESUMED, /* a parked saga goes on by itself: announce it */
@@ -237,14 +247,15 @@ enum effect_kind {
 
 struct effect {
     enum effect_kind kind;
-    /* EFFECT_COMMAND */
-    int step; /* definition index */
+    /* EFFECT_COMMAND, EFFECT_CHILD, EFFECT_ANSWER */
+    int step; /* definition index; of an answer: -1 */
     enum saga_action action;
     int attempt;
     int poll; /* 1.., of a repeat; 0 = the step is asked once */
+    enum reply_header_outcome outcome; /* of an answer */
     const char *service, *command; /* borrowed from the definition */
-    json_t *input;                 /* owned by the effect list */
-    int64_t expires_at_ms;         /* after it, do not start the work */
+    json_t *input;                 /* owned by the effect list; of an answer: its body; NULL = none */
+    int64_t expires_at_ms;         /* after it, do not start the work; 0 = never */
 };
 
 enum disposition {

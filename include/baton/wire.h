@@ -69,6 +69,7 @@ struct wire_start {
     int64_t version;   /* 0 = newest */
     json_t *input;     /* owned; an object */
     json_t *dataref;   /* owned; a text: where the input lies; NULL = nowhere else. Then an empty value is the input {} */
+    json_t *parent;    /* owned; {"saga","step","attempt","depth","detached"?}; NULL = it has none */
     char *traceparent; /* owned; NULL = none (or not a valid traceparent) */
     char *tracestate;
     char *reply_topic;       /* owned; NULL = none */
@@ -123,6 +124,7 @@ struct wire_job {
 };
 struct wire_control { /* what an operator, or a program, asks of a saga */
     json_t *doc; /* owned; the texts below are borrowed from it */
+    json_t *parent; /* owned; {"saga","step","attempt"}: the parent compensates its child; NULL = somebody else */
     const char *signal; /* its name; NULL = it is a verb */
     enum saga_verb verb;
     const char *who, *why, *step; /* why, step: NULL = none; who too, of a signal */
@@ -140,6 +142,18 @@ const char *wire_control_word(const struct wire_control *control);
 /** As an event; borrows from control. */
 struct saga_event wire_control_event(const struct wire_control *control, int64_t at_ms);
 
+/* --- input: from a parent, on the control topic --- */
+/** Is it the start of a child, and no control message? */
+bool wire_child_is_start(const struct bus_message *message);
+/** As wire_start_read, with the parent. A start topic's messages have none, whatever they say. */
+enum baton_err wire_child_start_read(const struct bus_message *message, const struct json_limits *limits, struct wire_start *ret_start,
+                                     enum dlq_reason *ret_reason, struct baton_error *err);
+/** Whose child it is, and which attempt of that action asks. New reference. */
+enum baton_err wire_child_parent_read(const struct bus_message *message, enum saga_action action, json_t **ret_parent,
+                                      enum dlq_reason *ret_reason, struct baton_error *err);
+/** Which command of a parent waits for an answer to this message? False: none. For a message that is refused, of which nothing else may have been read. */
+bool wire_child_asker(const struct bus_message *message, struct wire_message_id *ret_id);
+
 /* --- output: a record under construction; memory is reused from record to record --- */
 #define WIRE_OUT_HEADERS_MAX (BUS_HEADERS_MAX + 16)
 struct wire_out {
@@ -154,6 +168,7 @@ void wire_out_free(struct wire_out *out);
 
 struct wire_names {
     const char *replies;             /* default reply topic of commands */
+    const char *control;             /* where children are started and undone */
     const char *const *service_replies; /* pairs service, topic; NULL-terminated; services with a reply topic of their own */
     const char *command_prefix;      /* topics prefix, "" */
     const char *source_prefix;       /* "" */
@@ -165,6 +180,21 @@ struct wire_names {
  * computes the same); none if the saga has none. BATON_E_NOMEM. */
 enum baton_err wire_command_write(const struct saga *saga, const struct effect *effect, int64_t now_ms,
                                   const struct wire_names *names, struct wire_out *out, struct baton_error *err);
+/** EFFECT_CHILD: the start of the step's child, or its undoing, on the control topic; key = the child's id. */
+enum baton_err wire_child_write(const struct saga *saga, const struct effect *effect, const struct wire_names *names, struct wire_out *out,
+                                struct baton_error *err);
+struct wire_child_answer {
+    const char *parent_id, *step;
+    enum saga_action action;
+    int attempt;
+    const char *child_id;
+    enum reply_header_outcome outcome; /* success or failure */
+    const json_t *body;                /* NULL = null */
+    const json_t *dataref;             /* a text: where it lies; NULL = nowhere else */
+};
+/** A child's answer to its parent: a reply like any other, on the reply topic. */
+enum baton_err wire_child_answer_write(const struct wire_child_answer *answer, const struct wire_names *names, struct wire_out *out,
+                                       struct baton_error *err);
 /** The result CloudEvent (EFFECT_RESULT: on `topic`, ce_type baton.saga.<status>.v1) or announcement (EFFECT_PARKED/RESUMED:
  * baton.saga.parked.v1 / resumed). correlation: the starter's, or NULL; "b64:" is decoded to raw bytes. */
 enum baton_err wire_result_write(const struct saga *saga, enum effect_kind kind, int64_t now_ms, const char *topic,

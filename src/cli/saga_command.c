@@ -105,6 +105,8 @@ static void print_saga(const json_t *doc)
                  json_integer_value(json_object_get(doc, "version")), text_at(doc, "status"), json_integer_value(json_object_get(doc, "seq")));
     if (json_is_object(json_object_get(doc, "parked")))
         (void)printf("  parked: %s\n", text_at(json_object_get(doc, "parked"), "reason"));
+    if (json_is_object(json_object_get(doc, "parent")))
+        (void)printf("  child of %s, step %s\n", text_at(json_object_get(doc, "parent"), "saga"), text_at(json_object_get(doc, "parent"), "step"));
     print_last_verb(doc);
     print_member(doc, "error", "  error:  ");
     json_object_foreach(json_object_get(doc, "steps"), name, step) {
@@ -112,6 +114,8 @@ static void print_saga(const json_t *doc)
         if (json_object_get(step, "fallback") != NULL)
             (void)printf("  fallback: %s", text_at(step, "fallback"));
         (void)putchar('\n');
+        if (json_object_get(step, "child") != NULL)
+            (void)printf("                       child %s\n", text_at(step, "child"));
         print_member(step, "error", "                       ");
     }
     print_member(doc, "output", "  output: ");

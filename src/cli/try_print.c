@@ -168,6 +168,10 @@ static void print_row(struct printing *printing, const json_t *report, const jso
         say(printing, PLAIN, "%s version %" PRId64 " starts as %s", text_of(report, "definition"), number_of(report, "version"),
             text_of(report, "id"));
         show(printing, json_object_get(row, "input"));
+    } else if (strcmp(what, "sent") == 0 && json_object_get(row, "child") != NULL) {
+        say(printing, PLAIN, "-> %s %s as %s (%s)", strcmp(text_of(row, "action"), "compensate") == 0 ? "undo" : "start", text_of(row, "saga"),
+            text_of(row, "child"), command_name(row, name, sizeof name));
+        show(printing, json_object_get(row, "input"));
     } else if (strcmp(what, "sent") == 0) {
         say(printing, PLAIN, "-> %s %s (%s)", text_of(row, "service"), text_of(row, "command"), command_name(row, name, sizeof name));
         show(printing, json_object_get(row, "input"));

@@ -251,7 +251,7 @@ struct replies *replies_read(const char *path, const struct definition *definiti
     for (size_t i = 0; i < definition->steps_len; i++) {
         const struct definition_step *step = &definition->steps[i];
 
-        if (step->kind != STEP_COMMAND && step->kind != STEP_WAIT)
+        if (step->kind != STEP_COMMAND && step->kind != STEP_WAIT && (step->kind != STEP_SAGA || step->detached))
             continue;
         add_list(replies, step->name, (int)i, ACTION_EXECUTE);
         if (step->compensation != NULL)

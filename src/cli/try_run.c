@@ -78,16 +78,27 @@ static void add_command(struct running *running, const struct effect *effect)
     json_t *row = add_row(running, "sent");
 
     set_step(running, row, effect->step, effect->action, effect->attempt);
-    set(running, row, "service", json_string(effect->service));
-    set(running, row, "command", json_string(effect->command));
+    if (effect->kind == EFFECT_CHILD) {
+        set(running, row, "saga", json_string(running->run->definition->steps[effect->step].child));
+        set_if(running, row, "child", saga_step_find(running->saga, effect->step)->child);
+    } else {
+        set(running, row, "service", json_string(effect->service));
+        set(running, row, "command", json_string(effect->command));
+    }
     set_if(running, row, "input", effect->input);
-    set(running, row, "dueMs", json_integer(effect->expires_at_ms - START_MS));
+    if (effect->expires_at_ms > 0)
+        set(running, row, "dueMs", json_integer(effect->expires_at_ms - START_MS));
+}
+
+static bool is_sent(const struct effect *effect)
+{
+    return effect->kind == EFFECT_COMMAND || effect->kind == EFFECT_CHILD;
 }
 
 static const struct effect *next_command(const struct running *running, size_t *at)
 {
     for (; *at < running->effects.len; (*at)++) {
-        if (running->effects.items[*at].kind == EFFECT_COMMAND)
+        if (is_sent(&running->effects.items[*at]))
             return &running->effects.items[(*at)++];
     }
     return NULL;
@@ -243,7 +254,7 @@ static void applied(struct running *running, enum baton_err rc, json_t *answer)
     for (size_t i = 0; i < running->effects.len; i++) {
         const struct effect *effect = &running->effects.items[i];
 
-        if (effect->kind == EFFECT_COMMAND)
+        if (is_sent(effect) && !running->run->definition->steps[effect->step].detached)
             expect(running, effect->step, effect->action, effect->attempt);
     }
     for (size_t i = 0; i < running->saga->steps_len; i++) {

@@ -245,9 +245,11 @@ int64_t apply_latest(const struct retry_policy *policy, const struct saga_step *
 
 int64_t apply_reply_due(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int64_t timeout_ms)
 {
-    int64_t due = apply->at + timeout_ms, latest = apply_latest(policy, step);
+    int64_t due = timeout_ms == 0 ? INT64_MAX : apply->at + timeout_ms, latest = apply_latest(policy, step);
 
-    return due < latest ? due : latest;
+    if (due > latest)
+        due = latest;
+    return due == INT64_MAX ? 0 : due;
 }
 
 bool apply_retry_allowed(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int attempts,
@@ -404,6 +406,7 @@ static void on_park(struct apply *apply, const struct saga_event *event)
     for (size_t i = 0; i < saga->steps_len; i++) {
         saga->steps[i].changed = saga->steps[i].changed || saga->steps[i].due_at_ms != 0;
         saga->steps[i].due_at_ms = 0;
+        saga->steps[i].forever = saga->steps[i].forever && saga->steps[i].status == STEP_WAITING;
     }
     apply_park(apply, from, "%s", event->reason);
 }
@@ -431,11 +434,13 @@ const char *saga_broken_rule(const struct saga *saga)
         const struct saga_step *step = &saga->steps[i];
         bool sent = !apply_is_group(saga->definition, step) && (step->status == STEP_RUNNING || step->status == STEP_RETRYING || step->status == STEP_COMPENSATING ||
                                                                step->status == STEP_COMPENSATION_RETRYING);
-        bool forever = step->status == STEP_WAITING && step->forever;
+        bool forever = step->forever && (step->status == STEP_WAITING || child_awaited(saga->definition, step));
 
         if (step->due_at_ms != 0 && !sent && step->status != STEP_WAITING)
             return "a settled step or a group has a due time";
-        if (sent && step->due_at_ms == 0 && saga->status != SAGA_PARKED)
+        if (step->forever && !forever)
+            return "something else than a wait is for ever";
+        if (sent && step->due_at_ms == 0 && !forever && saga->status != SAGA_PARKED)
             return "a command is outstanding without a due time";
         if (step->status == STEP_WAITING && (step->due_at_ms != 0) == forever && saga->status != SAGA_PARKED)
             return "a wait without a due time that does not say for ever";
@@ -458,6 +463,7 @@ static enum baton_err finish(struct apply *apply, struct saga **ret_next)
 {
     enum disposition disposition = apply->effects->disposition;
 
+    child_ended(apply);
     if (apply->failed || disposition == IGNORED_EARLY || disposition == IGNORED_REFUSED) {
         if (apply->failed)
             effects_clear(apply->effects);
@@ -503,6 +509,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
     saga->tracestate = copy(&apply, event->tracestate);
     saga->reply_to.topic = copy(&apply, event->reply_topic);
     saga->reply_to.correlation = copy(&apply, event->reply_correlation);
+    saga->parent = json_incref(event->parent);
     apply_history(&apply, HISTORY_STARTED, -1, 0);
     forward_from(&apply, 0);
     return finish(&apply, ret_saga);
@@ -524,7 +531,7 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
     next->seq++;
     next->updated_at_ms = apply.at;
     next->history_new = next->history_cut = 0;
-    next->output_changed = next->error_changed = next->parked_changed = next->signals_changed = false;
+    next->output_changed = next->error_changed = next->parked_changed = next->signals_changed = next->parent_changed = false;
     for (size_t i = 0; i < next->steps_len; i++)
         next->steps[i].changed = false;
     switch (event->kind) {
@@ -532,6 +539,7 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
         effects->disposition = IGNORED_DUPLICATE;
         next->duplicates++;
         apply_history(&apply, HISTORY_DUPLICATE_START, -1, 0);
+        child_started_again(&apply, event);
         break;
     case EVENT_REPLY:
         verbs_hold(&apply);

@@ -44,7 +44,7 @@ bool apply_retry_allowed(const struct apply *apply, const struct retry_policy *p
                          const char *code, int64_t delay_ms);
 /** When the time of all attempts together is over (retry.maxDuration, from the first one on); INT64_MAX = never. */
 int64_t apply_latest(const struct retry_policy *policy, const struct saga_step *step);
-/** When the answer to what is sent now, or goes on now, is due: the timeout of one attempt, within that of all. */
+/** When the answer to what is sent now, or goes on now, is due: the timeout of one attempt (0 = none), within that of all; 0 = never. */
 int64_t apply_reply_due(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int64_t timeout_ms);
 const char *error_code(const json_t *error);
 const char *error_message(const json_t *error);
@@ -107,9 +107,31 @@ void compensate_again(struct apply *apply, struct saga_step *step); /* its budge
 /** Its compensation is done, or left out, by hand: as told by status. */
 void compensate_settle(struct apply *apply, struct saga_step *step, enum step_status status);
 
+void compensate_undone(struct apply *apply, struct saga_step *step, int attempt);
+
+/* child.c */
+/** Is an answer of its child outstanding? */
+bool child_awaited(const struct definition *definition, const struct saga_step *step);
+/** May the step start one here? Else step->error says why not. */
+bool child_may_start(struct apply *apply, struct saga_step *step);
+/** The effect starts the step's child, or undoes it. */
+void child_sent(struct apply *apply, struct saga_step *step, struct effect *effect);
+/** An operator's other input for the step: may it still have one? */
+bool child_takes_input(const struct apply *apply, const struct saga_step *step);
+/** It has ended without success, or never began; a child that did, has undone what it did. */
+void child_refused(struct apply *apply, struct saga_step *step);
+/** Such news of a child that is waited for no more, or is being undone: true if that settles it. */
+bool child_refused_late(struct apply *apply, const struct saga_event *event, struct saga_step *step, const struct reply_meaning *meaning);
+/* Of a saga that is a child itself. */
+void child_ended(struct apply *apply); /* if the result is among the effects, the parent has its answer */
+void child_started_again(struct apply *apply, const struct saga_event *event);
+void child_undo(struct apply *apply, const struct saga_event *event); /* its parent compensates it */
+
 /* verbs.c */
 #define CANCELLED_CODE "CANCELLED" /* of the saga's error, without a step: it ends as cancelled */
 void verbs_apply(struct apply *apply, const struct saga_event *event);
+void verbs_note(struct apply *apply, const struct saga_event *event, int step); /* in the history */
+void verbs_turn_back(struct apply *apply, const struct saga_event *event);      /* it is allowed */
 /** Around an event of a paused saga: its rules run, nothing is sent, and it stays paused. Of another saga nothing happens. */
 void verbs_hold(struct apply *apply);
 void verbs_hold_on(struct apply *apply, const struct saga *before);

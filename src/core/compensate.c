@@ -90,6 +90,7 @@ static void give_up(struct apply *apply, struct saga_step *step)
 {
     step->status = STEP_COMPENSATION_FAILED;
     step->due_at_ms = 0;
+    step->forever = false;
     step->changed = true;
     if (step->compensations == 0)
         apply_park(apply, SAGA_COMPENSATING, "compensation of %s: %s, %s", apply_step_name(apply, step), error_code(step->error),
@@ -102,6 +103,7 @@ static void give_up(struct apply *apply, struct saga_step *step)
 static void send(struct apply *apply, struct saga_step *step)
 {
     const struct definition_compensation *compensation = compensation_of(apply, step);
+    bool child = apply->definition->steps[step->index].kind == STEP_SAGA;
     json_t *input = NULL, *error = NULL;
     struct effect *effect = NULL;
 
@@ -109,12 +111,15 @@ static void send(struct apply *apply, struct saga_step *step)
         step->forgiven = 0; /* those were attempts of the step itself */
     if (apply->held) {
         step->status = STEP_COMPENSATION_RETRYING;
+        step->forever = false;
         step->due_at_ms = apply->at;
         step->changed = true;
         return;
     }
     apply->own = step->index;
-    if (step->undo_input != NULL) {
+    if (child) {
+        input = NULL; /* it knows what it did */
+    } else if (step->undo_input != NULL) {
         input = json_incref(step->undo_input);
     } else if (compensation->input == NULL) {
         input = default_input(apply, step);
@@ -132,7 +137,7 @@ static void send(struct apply *apply, struct saga_step *step)
     step->due_at_ms = apply_reply_due(apply, &compensation->retry, step, compensation->timeout_ms);
     step->changed = true;
     apply_history(apply, HISTORY_UNDO_SENT, step->index, step->compensations);
-    effect = apply_effect(apply, EFFECT_COMMAND);
+    effect = apply_effect(apply, child ? EFFECT_CHILD : EFFECT_COMMAND);
     if (effect == NULL) {
         json_decref(input);
         return;
@@ -144,6 +149,8 @@ static void send(struct apply *apply, struct saga_step *step)
     effect->command = compensation->command;
     effect->input = input;
     effect->expires_at_ms = step->due_at_ms;
+    if (child)
+        child_sent(apply, step, effect);
 }
 
 /* An error without a step is the saga's own: no participant can say that it was cancelled. */
@@ -157,6 +164,7 @@ static void choose_again(struct saga_step *step)
 {
     step->status = step->unanswered ? STEP_UNKNOWN : STEP_DONE;
     step->due_at_ms = 0;
+    step->forever = false;
     step->changed = true;
 }
 
@@ -206,6 +214,7 @@ void compensate_settle(struct apply *apply, struct saga_step *step, enum step_st
 {
     step->status = status;
     step->due_at_ms = 0;
+    step->forever = false;
     step->settled_at_ms = apply->at;
     step->changed = true;
     compensate_next(apply);
@@ -226,15 +235,16 @@ void compensate_late(struct apply *apply, struct saga_step *step)
         compensate_next(apply);
 }
 
-static void undone(struct apply *apply, const struct saga_event *event, struct saga_step *step)
+void compensate_undone(struct apply *apply, struct saga_step *step, int attempt)
 {
     bool was_failed = step->status == STEP_COMPENSATION_FAILED;
 
     step->status = STEP_COMPENSATED;
     step->due_at_ms = 0;
+    step->forever = false;
     step->settled_at_ms = apply->at;
     step->changed = true;
-    apply_history(apply, HISTORY_UNDONE, step->index, event->attempt);
+    apply_history(apply, HISTORY_UNDONE, step->index, attempt);
     if (apply->next->status == SAGA_PARKED && (was_failed || apply->next->parked_from == SAGA_COMPENSATING))
         apply_resume(apply);
     compensate_next(apply);
@@ -259,6 +269,7 @@ static void try_again(struct apply *apply, struct saga_step *step, json_t *error
         return;
     }
     step->status = STEP_COMPENSATION_RETRYING;
+    step->forever = false;
     step->due_at_ms = apply->at + delay;
 }
 
@@ -267,10 +278,10 @@ void compensate_reply(struct apply *apply, const struct saga_event *event, struc
     bool waits = step->status == STEP_COMPENSATING || step->status == STEP_COMPENSATION_RETRYING;
 
     if (meaning->outcome == REPLY_SUCCESS && (waits || step->status == STEP_COMPENSATION_FAILED)) {
-        undone(apply, event, step);
+        compensate_undone(apply, step, event->attempt);
         return;
     }
-    if (!waits || step->due_at_ms == 0 || event->attempt != step->compensations || step->status != STEP_COMPENSATING) {
+    if (!waits || (step->due_at_ms == 0 && !step->forever) || event->attempt != step->compensations || step->status != STEP_COMPENSATING) {
         apply->effects->disposition = step->status == STEP_COMPENSATED && meaning->outcome == REPLY_SUCCESS ? IGNORED_DUPLICATE
                                                                                                           : IGNORED_LATE;
         return;

@@ -315,6 +315,60 @@ static void command_step_of(struct checking *checking, const json_t *doc, const 
     step->pivot = json_is_true(pivot);
 }
 
+/* Not awaited, a child has nothing to wait for, to answer or to be undone. */
+static void detached_of(struct checking *checking, const json_t *doc, const json_t *saga, struct definition_step *step)
+{
+    static const char *const useless[] = {"output", "timeout", "retry", "pivot"};
+    const json_t *detached = json_object_get(saga, "detached");
+
+    if (detached != NULL && !json_is_boolean(detached))
+        finding_at(checking, FINDING_ERROR, "detached", false, 0, "true or false expected");
+    step->detached = json_is_true(detached);
+    for (size_t i = 0; step->detached && i < sizeof useless / sizeof *useless; i++) {
+        if (json_object_get(doc, useless[i]) != NULL)
+            finding_add(checking, FINDING_ERROR, "a detached child is not awaited: \"%s\" of its step has no meaning", useless[i]);
+    }
+}
+
+/* A child has its own timeout and its own attempts: its step waits for ever, and once, unless it says otherwise. */
+static void saga_step_of(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition_step *step)
+{
+    static const char *const names[] = {"name", "version", "input", "detached", NULL};
+    const json_t *saga = json_object_get(doc, "saga"), *version = json_object_get(saga, "version"), *pivot = json_object_get(doc, "pivot");
+    size_t len = read_enter(checking, "saga");
+    const char *name = NULL;
+
+    if (read_members(checking, saga, names)) {
+        name = read_text(checking, saga, "name", true);
+        if (name != NULL && !definition_name_valid(name, strlen(name)))
+            WRONG(checking, "name", "the name of a definition expected: 1 to %d of a-z, 0-9 and '-', not '-' first", DEFINITION_NAME_MAX);
+        else if (name != NULL)
+            step->child = read_copy(checking, name);
+        if (version != NULL && (!json_is_integer(version) || json_integer_value(version) < 1 || json_integer_value(version) > INT32_MAX))
+            WRONG(checking, "version", "a whole number from 1 expected, or none for the newest");
+        else
+            step->child_version = json_integer_value(version);
+        step->input = read_template(checking, saga, "input");
+        detached_of(checking, doc, saga, step);
+    }
+    read_leave(checking, len);
+    step->output = read_template(checking, doc, "output");
+    step->timeout_ms = 0;
+    read_duration(checking, doc, "timeout", &step->timeout_ms);
+    step->retry.attempts = 1;
+    retry_of(checking, doc, &step->retry);
+    if (pivot != NULL && !json_is_boolean(pivot))
+        WRONG(checking, "pivot", "true or false expected");
+    step->pivot = json_is_true(pivot);
+    if (step->detached)
+        return;
+    step->compensation = calloc(1, sizeof *step->compensation);
+    if (step->compensation == NULL)
+        checking->no_memory = true;
+    else
+        step->compensation->retry = inherit(checking, &defaults->undo_retry);
+}
+
 /* --- the tree --- */
 
 /* What a step is, is said by one of these members; none of them: a command. */
@@ -327,6 +381,7 @@ static const struct kind {
     {"switch", STEP_SWITCH, (const char *const[]){"name", "description", "when", "switch", "default", NULL}},
     {"sleep", STEP_SLEEP, (const char *const[]){"name", "description", "when", "sleep", NULL}},
     {"wait", STEP_WAIT, (const char *const[]){"name", "description", "when", "wait", "sensitive", NULL}},
+    {"saga", STEP_SAGA, (const char *const[]){"name", "description", "when", "saga", "output", "timeout", "retry", "pivot", "sensitive", NULL}},
     {NULL, STEP_COMMAND,
      (const char *const[]){"name", "description", "service", "command", "input", "output", "when", "timeout", "retry", "compensation",
                            "pivot", "reply", "fallback", "repeat", "sensitive", NULL}},
@@ -652,6 +707,10 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
     case STEP_SWITCH: cases_of(growing, doc, index, inside); break;
     case STEP_SLEEP: sleep_of(checking, doc, &growing->definition->steps[index]); break;
     case STEP_WAIT: wait_of(checking, doc, &growing->definition->steps[index]); break;
+    case STEP_SAGA:
+        saga_step_of(checking, doc, growing->defaults, &growing->definition->steps[index]);
+        pivot_of(growing, index);
+        break;
     }
     growing->definition->steps[index].after = (int)growing->definition->steps_len;
 }
@@ -773,6 +832,7 @@ enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct fi
 static void free_step(struct expr_vm *vm, struct definition_step *step)
 {
     free(step->name);
+    free(step->child);
     free(step->service);
     free(step->command);
     template_free(vm, step->input);

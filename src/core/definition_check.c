@@ -232,6 +232,23 @@ static void check_command(struct checking *checking, struct place *before, struc
         finding_at(checking, FINDING_WARNING, "retry", true, 0, "unlimited attempts and no saga timeout: it may wait for ever");
 }
 
+/* A child is undone as a whole: it needs no compensation of the step. */
+static void check_saga(struct checking *checking, struct place *before, struct place *after, int index)
+{
+    const struct definition *definition = before->definition;
+    const struct definition_step *step = &definition->steps[index];
+    size_t inner = checking->pointer.len;
+
+    check_template(after, "output", step->output);
+    (void)read_enter(checking, "saga");
+    check_template(before, "input", step->input);
+    if (strcmp(step->child, definition->name) == 0)
+        finding_at(checking, FINDING_ERROR, "name", false, 0, "%s starts itself: there would be no end to it", definition->name);
+    checking->pointer.len = inner;
+    if (step->retry.attempts == RETRY_UNLIMITED && definition->timeout_ms == 0 && !past_pivot(definition, index) && !step->pivot)
+        finding_at(checking, FINDING_WARNING, "retry", true, 0, "unlimited attempts and no saga timeout: it may wait for ever");
+}
+
 static void check_step(struct checking *checking, const struct definition *definition, int index)
 {
     const struct definition_step *step = &definition->steps[index];
@@ -242,6 +259,7 @@ static void check_step(struct checking *checking, const struct definition *defin
     check_field(&before, "when", step->when);
     switch (step->kind) {
     case STEP_COMMAND: check_command(checking, &before, &after, index); break;
+    case STEP_SAGA: check_saga(checking, &before, &after, index); break;
     case STEP_SWITCH: check_cases(checking, &before, step); break;
     case STEP_VALUE: check_template(&before, "output", step->output); break;
     case STEP_SLEEP:
@@ -287,7 +305,7 @@ static double worst_ms(const struct definition_step *step)
     const struct retry_policy *retry = &step->retry;
     double total = 0, delay = (double)retry->interval_ms;
 
-    if (step->kind != STEP_COMMAND || (retry->attempts == RETRY_UNLIMITED && retry->max_duration_ms == 0))
+    if ((step->kind != STEP_COMMAND && step->kind != STEP_SAGA) || (retry->attempts == RETRY_UNLIMITED && retry->max_duration_ms == 0))
         return 0;
 
     for (int i = 0; i < retry->attempts; i++) {
@@ -314,6 +332,9 @@ static double worst_list_ms(const struct definition *definition, int group, int 
         switch (step->kind) {
         case STEP_COMMAND:
             total += worst_ms(step) + (step->fallback == 0 ? 0 : worst_ms(&definition->steps[step->fallback]));
+            break;
+        case STEP_SAGA: /* one without a timeout has the child's */
+            total += worst_ms(step);
             break;
         case STEP_VALUE: break;
         case STEP_SLEEP:

@@ -105,7 +105,7 @@ static bool listed(const char *word, const char *const *names)
 }
 
 /* Members that exist in the language, not in this version: refused by name, never ignored. */
-static const char *const later[] = {"parallel", "join",   "forEach",   "saga", "tcc",
+static const char *const later[] = {"parallel", "join",   "forEach",   "tcc",
                                     "onDuplicate", "lock",  NULL};
 
 /* False if doc is no object. */

@@ -82,6 +82,7 @@ static void send(struct apply *apply, struct saga_step *step)
 
     if (apply->held) {
         step->status = STEP_RETRYING;
+        step->forever = false;
         step->due_at_ms = apply->at;
         step->changed = true;
         return;
@@ -104,7 +105,7 @@ static void send(struct apply *apply, struct saga_step *step)
     step->due_at_ms = apply_reply_due(apply, &definition->retry, step, definition->timeout_ms);
     step->changed = true;
     apply_history(apply, HISTORY_SENT, step->index, step->attempts);
-    effect = apply_effect(apply, EFFECT_COMMAND);
+    effect = apply_effect(apply, definition->kind == STEP_SAGA ? EFFECT_CHILD : EFFECT_COMMAND);
     if (effect == NULL) {
         json_decref(input);
         return;
@@ -117,6 +118,8 @@ static void send(struct apply *apply, struct saga_step *step)
     effect->command = definition->command;
     effect->input = input;
     effect->expires_at_ms = step->due_at_ms;
+    if (definition->kind == STEP_SAGA)
+        child_sent(apply, step, effect);
 }
 
 static void complete(struct apply *apply)
@@ -251,6 +254,10 @@ static int enter(struct apply *apply, int index)
     case STEP_SLEEP: return wait_enter_sleep(apply, step);
     case STEP_WAIT: return wait_enter(apply, step);
     case STEP_VALUE: return fallback_enter_value(apply, step);
+    case STEP_SAGA:
+        if (!child_may_start(apply, step))
+            return forward_enter_failed(apply, step);
+        break;
     case STEP_COMMAND: break;
     }
     send(apply, step);
@@ -310,6 +317,7 @@ static void try_again(struct apply *apply, struct saga_step *step, json_t *error
         return;
     }
     step->status = STEP_RETRYING;
+    step->forever = false;
     step->due_at_ms = apply->at + delay;
 }
 
@@ -345,6 +353,7 @@ static void done(struct apply *apply, const struct saga_event *event, struct sag
 static void refused(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
 {
     apply_history(apply, HISTORY_REFUSED, step->index, event->attempt);
+    child_refused(apply, step);
     if (forward_past_pivot(apply)) {
         /* Past the pivot the only way out is forward: the same command again. */
         step->refused = true;
@@ -411,6 +420,7 @@ void forward_again(struct apply *apply, struct saga_step *step)
     case STEP_WAIT: forward_from(apply, wait_enter(apply, step)); break;
     case STEP_VALUE: forward_from(apply, fallback_enter_value(apply, step)); break;
     case STEP_COMMAND:
+    case STEP_SAGA:
     case STEP_SEQUENCE:
     case STEP_SWITCH: send(apply, step); break;
     }
@@ -421,7 +431,7 @@ void forward_complete(struct apply *apply, struct saga_step *step, json_t *outpu
     int order = step->status == STEP_DONE ? step->done_order : 0;
 
     forward_settle(apply, step, STEP_DONE);
-    if (definition_of(apply, step)->kind == STEP_COMMAND) /* nothing else has anything to undo */
+    if (definition_of(apply, step)->kind == STEP_COMMAND || definition_of(apply, step)->kind == STEP_SAGA) /* nothing else has anything to undo */
         step->done_order = order > 0 ? order : apply_next_order(apply);
     step->unanswered = false;
     forward_take_output(apply, step, output == NULL ? json_null() : output, NULL);
@@ -474,6 +484,8 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         awaited(apply, event, step, meaning);
         return;
     }
+    if (child_refused_late(apply, event, step, meaning))
+        return;
     switch (step->status) {
     case STEP_FAILED:
         if (success && step->attempts > 0 && fallback_taken(step) && (!apply->next->turned_back || step->done_order > 0)) {

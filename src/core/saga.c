@@ -149,6 +149,7 @@ void saga_free(struct saga *saga)
         json_decref(saga->steps[i].error);
         json_decref(saga->steps[i].input);
         json_decref(saga->steps[i].undo_input);
+        json_decref(saga->steps[i].child);
     }
     for (size_t i = 0; i < saga->history_len; i++)
         json_decref(saga->history[i].note);
@@ -157,6 +158,7 @@ void saga_free(struct saga *saga)
     json_decref(saga->output);
     json_decref(saga->error);
     json_decref(saga->signals);
+    json_decref(saga->parent);
     free(saga->parked);
     free(saga->traceparent);
     free(saga->tracestate);
@@ -187,6 +189,7 @@ struct saga *saga_clone(const struct saga *saga)
     json_incref(copy->output);
     json_incref(copy->error);
     json_incref(copy->signals);
+    json_incref(copy->parent);
     fine = copy_text(saga->parked, &copy->parked);
     fine = copy_text(saga->traceparent, &copy->traceparent) && fine;
     fine = copy_text(saga->tracestate, &copy->tracestate) && fine;
@@ -204,6 +207,7 @@ struct saga *saga_clone(const struct saga *saga)
         json_incref(copy->steps[i].error);
         json_incref(copy->steps[i].input);
         json_incref(copy->steps[i].undo_input);
+        json_incref(copy->steps[i].child);
     }
     if (copy->history == NULL)
         copy->history_len = 0;
@@ -252,11 +256,12 @@ static size_t json_heap_bytes(const json_t *value)
 size_t saga_heap_bytes(const struct saga *saga)
 {
     size_t bytes = sizeof *saga + saga->steps_cap * sizeof *saga->steps + saga->history_cap * sizeof *saga->history +
-                   json_heap_bytes(saga->input) + json_heap_bytes(saga->dataref) + json_heap_bytes(saga->output) + json_heap_bytes(saga->error) + json_heap_bytes(saga->signals);
+                   json_heap_bytes(saga->input) + json_heap_bytes(saga->dataref) + json_heap_bytes(saga->output) + json_heap_bytes(saga->error) + json_heap_bytes(saga->signals) +
+                   json_heap_bytes(saga->parent);
 
     for (size_t i = 0; i < saga->steps_len; i++)
         bytes += json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].dataref) + json_heap_bytes(saga->steps[i].error) + json_heap_bytes(saga->steps[i].input) +
-                 json_heap_bytes(saga->steps[i].undo_input);
+                 json_heap_bytes(saga->steps[i].undo_input) + json_heap_bytes(saga->steps[i].child);
     for (size_t i = 0; i < saga->history_len; i++)
         bytes += json_heap_bytes(saga->history[i].note);
     return bytes;

@@ -33,7 +33,7 @@ static const char *said(char out[SAID_MAX], const char *what, const struct saga_
     return out;
 }
 
-static void note(struct apply *apply, const struct saga_event *event, int step)
+void verbs_note(struct apply *apply, const struct saga_event *event, int step)
 {
     json_t *who = json_pack("{s:s, s:s*, s:s*}", "who", event->who, "why", event->why, "job", event->job);
 
@@ -43,12 +43,24 @@ static void note(struct apply *apply, const struct saga_event *event, int step)
 
 /* --- turning back, ending --- */
 
+void verbs_turn_back(struct apply *apply, const struct saga_event *event)
+{
+    bool cancel = event->verb == VERB_CANCEL;
+    const char *code = cancel ? CANCELLED_CODE : "COMPENSATE";
+    char message[SAID_MAX];
+
+    verbs_note(apply, event, -1);
+    if (apply->next->status == SAGA_PARKED)
+        apply_resume(apply);
+    (void)said(message, cancel ? "cancelled" : "turned back", event);
+    (void)apply_give_up_outstanding(apply, code, message);
+    compensate_begin(apply, -1, code, message);
+}
+
 static void turn_back(struct apply *apply, const struct saga_event *event)
 {
     struct saga *saga = apply->next;
     bool cancel = event->verb == VERB_CANCEL;
-    const char *code = cancel ? CANCELLED_CODE : "COMPENSATE";
-    char message[SAID_MAX];
 
     if (saga->turned_back) {
         refuse(apply, "it has turned back already%s", saga->status == SAGA_PARKED && saga->paused_at_ms == 0
@@ -66,12 +78,7 @@ static void turn_back(struct apply *apply, const struct saga_event *event)
                saga->status == SAGA_PARKED && saga->paused_at_ms == 0 ? ", or find out and say complete or compensate" : "");
         return;
     }
-    note(apply, event, -1);
-    if (saga->status == SAGA_PARKED)
-        apply_resume(apply);
-    (void)said(message, cancel ? "cancelled" : "turned back", event);
-    (void)apply_give_up_outstanding(apply, code, message);
-    compensate_begin(apply, -1, code, message);
+    verbs_turn_back(apply, event);
 }
 
 /* A group, or a compensation, that is under way is left where it is. */
@@ -84,6 +91,7 @@ static void leave(struct apply *apply, struct saga_step *step)
     else
         return;
     step->due_at_ms = 0;
+    step->forever = false;
     step->settled_at_ms = apply->at;
     step->changed = true;
 }
@@ -97,7 +105,7 @@ static void terminate(struct apply *apply, const struct saga_event *event)
         refuse(apply, "its result is out already: skip or complete what is left to be undone");
         return;
     }
-    note(apply, event, -1);
+    verbs_note(apply, event, -1);
     (void)said(message, "ended without compensation", event);
     (void)apply_give_up_outstanding(apply, "TERMINATED", message);
     for (size_t i = 0; i < saga->steps_len; i++)
@@ -125,7 +133,7 @@ static void pause(struct apply *apply, const struct saga_event *event)
         refuse(apply, saga->paused_at_ms != 0 ? "it is paused already" : "it is parked: nothing is sent");
         return;
     }
-    note(apply, event, -1);
+    verbs_note(apply, event, -1);
     apply_park(apply, saga->status, "%s", said(reason, "paused", event));
     saga->paused_at_ms = apply->at;
 }
@@ -141,7 +149,7 @@ static void resume(struct apply *apply, const struct saga_event *event)
                                                   : "it is not paused");
         return;
     }
-    note(apply, event, -1);
+    verbs_note(apply, event, -1);
     for (size_t i = 0; i < saga->steps_len; i++) {
         if (saga->steps[i].due_at_ms == 0)
             continue;
@@ -268,11 +276,15 @@ static void about_step(struct apply *apply, const struct saga_event *event)
         refuse(apply, "step %s is done, its output could not be used: complete it with another", apply_step_name(apply, step));
         return;
     }
+    if (event->verb == VERB_RETRY && event->value != NULL && !json_is_null(event->value) && !child_takes_input(apply, step)) {
+        refuse(apply, "step %s has a child that may have begun: retry it without another input", apply_step_name(apply, step));
+        return;
+    }
     if (event->verb != VERB_SKIP && apply_is_group(apply->definition, step)) {
         refuse(apply, "%s is a group whose condition cannot be computed: skip it", apply_step_name(apply, step));
         return;
     }
-    note(apply, event, step->index);
+    verbs_note(apply, event, step->index);
     if (event->verb == VERB_RETRY)
         again(apply, step, event->value);
     else
@@ -285,6 +297,10 @@ void verbs_apply(struct apply *apply, const struct saga_event *event)
 
     assert(event->who != NULL && event->who[0] != '\0' && strlen(event->who) <= VERB_WHO_MAX);
     assert(event->why == NULL || strlen(event->why) <= VERB_WHY_MAX);
+    if (event->parent != NULL) {
+        child_undo(apply, event);
+        return;
+    }
     if (saga_status_ended(saga->status)) {
         refuse(apply, "it has ended: %s", saga_status_name(saga->status));
         return;

@@ -70,6 +70,13 @@ static enum baton_err classify(struct engine *engine, struct item *item)
             (void)strcpy(item->id, item->reply.id.saga_id);
         break;
     case INPUT_CONTROL:
+        if (wire_child_is_start(&item->message)) {
+            item->kind = ITEM_START;
+            rc = wire_child_start_read(&item->message, &limits, &item->start, &item->reason, &why);
+            if (rc == BATON_OK)
+                (void)strcpy(item->id, item->start.id);
+            break;
+        }
         item->kind = ITEM_CONTROL;
         rc = wire_control_read(&item->message, &limits, item->id, &item->control, &item->reason, &why);
         break;

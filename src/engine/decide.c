@@ -57,6 +57,34 @@ struct journal_cause decide_cause(const struct engine *engine, const struct item
                                   .partition = item->message.partition, .offset = item->message.offset};
 }
 
+/* What a parent has asked is not done: it has its answer too. */
+static enum baton_err answer_parent(struct engine *engine, const struct item *item, enum dlq_reason reason, const char *why, struct baton_error *err)
+{
+    struct wire_message_id asker;
+    struct wire_child_answer answer = {.outcome = REPLY_FAILURE, .child_id = item->id};
+    char code[64];
+    size_t len = 0;
+    json_t *body = NULL;
+    enum baton_err rc = BATON_OK;
+
+    if (engine->options->inputs[item->message.input].kind != INPUT_CONTROL || !wire_child_asker(&item->message, &asker))
+        return BATON_OK;
+    for (const char *c = dlq_reason_name(reason); *c != '\0' && len + 1 < sizeof code; c++)
+        code[len++] = *c == '-' ? '_' : (char)(*c - 'a' + 'A');
+    code[len] = '\0';
+    body = json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", why);
+    if (body == NULL)
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for the answer to saga %s", asker.saga_id);
+    answer.parent_id = asker.saga_id;
+    answer.step = asker.step;
+    answer.action = asker.action;
+    answer.attempt = asker.attempt;
+    answer.body = body;
+    rc = wire_child_answer_write(&answer, &engine->names, &engine->out, err);
+    json_decref(body);
+    return rc == BATON_OK ? decide_produce_out(engine, TAG_CAUSE, err) : rc;
+}
+
 static enum baton_err dead_letter(struct engine *engine, struct item *item, enum dlq_reason reason, const char *why,
                                   struct baton_error *err)
 {
@@ -67,6 +95,8 @@ static enum baton_err dead_letter(struct engine *engine, struct item *item, enum
 
     if (rc == BATON_OK)
         rc = decide_produce_out(engine, TAG_CAUSE, err);
+    if (rc == BATON_OK)
+        rc = answer_parent(engine, item, reason, why, err);
     if (rc != BATON_OK)
         return rc;
     if (writer == NULL)
@@ -126,6 +156,18 @@ static enum baton_err produce_result(struct engine *engine, const struct saga *s
     return rc == BATON_OK ? decide_produce_out(engine, TAG_CAUSE, err) : rc;
 }
 
+static enum baton_err produce_answer(struct engine *engine, const struct saga *saga, const struct effect *effect, struct baton_error *err)
+{
+    bool completed = effect->action == ACTION_EXECUTE && effect->outcome == REPLY_SUCCESS;
+    const struct wire_child_answer answer = {.parent_id = json_string_value(json_object_get(saga->parent, "saga")),
+                                             .step = json_string_value(json_object_get(saga->parent, "step")), .action = effect->action,
+                                             .attempt = effect->attempt, .child_id = saga->id, .outcome = effect->outcome, .body = effect->input,
+                                             .dataref = completed ? saga_dataref(saga, saga->definition->output, -1) : NULL};
+    enum baton_err rc = wire_child_answer_write(&answer, &engine->names, &engine->out, err);
+
+    return rc == BATON_OK ? decide_produce_out(engine, TAG_CAUSE, err) : rc;
+}
+
 static enum baton_err produce_effects(struct engine *engine, const struct saga *saga, struct baton_error *err)
 {
     enum baton_err rc = BATON_OK;
@@ -140,6 +182,12 @@ static enum baton_err produce_effects(struct engine *engine, const struct saga *
                 rc = decide_produce_out(engine, TAG_CAUSE, err);
             engine->pending[STAT_COMMANDS]++;
             break;
+        case EFFECT_CHILD:
+            rc = wire_child_write(saga, effect, &engine->names, &engine->out, err);
+            if (rc == BATON_OK)
+                rc = decide_produce_out(engine, TAG_CAUSE, err);
+            break;
+        case EFFECT_ANSWER: rc = produce_answer(engine, saga, effect, err); break;
         case EFFECT_RESULT:
             rc = produce_result(engine, saga, err);
             count_ended(engine, saga->status);
@@ -219,7 +267,7 @@ enum baton_err decide_apply(struct engine *engine, struct entry *entry, const st
 
 static bool same_start(const struct saga *saga, const struct wire_start *start)
 {
-    return strcmp(saga->definition->name, start->type) == 0 &&
+    return strcmp(saga->definition->name, start->type) == 0 && saga_is_child_of(saga, start->parent) &&
            (start->version == 0 || start->version == saga->definition->version) && json_equal(saga->input, start->input) &&
            (saga->dataref == start->dataref || json_equal(saga->dataref, start->dataref));
 }
@@ -232,7 +280,8 @@ static enum baton_err decide_start(struct engine *engine, struct item *item, str
     const struct definition *definition = NULL;
     struct saga_event event = {.kind = EVENT_START, .at_ms = engine->now_ms, .saga_id = start->id, .input = start->input, .dataref = start->dataref,
                                .traceparent = start->traceparent, .tracestate = start->tracestate,
-                               .reply_topic = start->reply_topic, .reply_correlation = start->reply_correlation};
+                               .reply_topic = start->reply_topic, .reply_correlation = start->reply_correlation,
+                               .parent = start->parent};
     struct baton_error why;
     enum baton_err rc = BATON_OK;
 
@@ -273,10 +322,10 @@ static enum baton_err decide_start(struct engine *engine, struct item *item, str
 
 /* --- replies --- */
 
-/* The reply topic that a service's replies are believed from. */
+/* The reply topic that a service's replies are believed from; NULL: a child's. */
 static const char *reply_topic_of(const struct engine *engine, const char *service)
 {
-    for (const char *const *pair = engine->options->service_replies; pair != NULL && pair[0] != NULL; pair += 2) {
+    for (const char *const *pair = engine->options->service_replies; service != NULL && pair != NULL && pair[0] != NULL; pair += 2) {
         if (strcmp(pair[0], service) == 0)
             return pair[1];
     }
@@ -307,10 +356,10 @@ static enum baton_err decide_reply(struct engine *engine, struct item *item, str
         return dead_letter(engine, item, DLQ_WRONG_STEP,
                            "the saga has sent no such command: the correlation id must be echoed as it came", err);
     step = &saga->definition->steps[index];
-    service = id->action == ACTION_EXECUTE ? step->service : step->compensation->service;
+    service = id->action == ACTION_EXECUTE ? step->service : step->compensation->service; /* NULL = a child */
     if (strcmp(reply_topic_of(engine, service), cause.topic) != 0) {
-        (void)baton_fail(&why, BATON_E_POISON, "replies of service %s are believed from %s only", service,
-                         reply_topic_of(engine, service));
+        (void)baton_fail(&why, BATON_E_POISON, "replies of %s %s are believed from %s only", service == NULL ? "the child of" : "service",
+                         service == NULL ? id->step : service, reply_topic_of(engine, service));
         return dead_letter(engine, item, DLQ_WRONG_SERVICE, why.text, err);
     }
     const struct json_limits limits = {(size_t)engine->options->limits.max_message_bytes, JSON_DEPTH_MAX, JSON_VALUES_MAX};
@@ -397,6 +446,8 @@ static enum baton_err decide_control(struct engine *engine, struct item *item, s
         rc = dead_letter(engine, item, DLQ_UNKNOWN_SAGA, nobody, err);
         return rc == BATON_OK ? answer_control(engine, item, ANSWER_UNKNOWN_SAGA, NULL, nobody, err) : rc;
     }
+    if (event.parent != NULL && !saga_is_child_of(decide_current(entry), event.parent))
+        return dead_letter(engine, item, DLQ_UNKNOWN_SAGA, "the saga of this id is not its child", err);
     rc = decide_apply(engine, entry, &event, &cause, err);
     if (rc != BATON_OK)
         return rc;

@@ -206,6 +206,10 @@ static bool setup(struct engine *engine)
     for (int32_t p = 0; p < engine->options->partitions; p++)
         part_init(&engine->parts[p], p);
     engine->names.replies = engine->options->replies_topic;
+    for (size_t i = 0; i < engine->options->inputs_len; i++) {
+        if (engine->options->inputs[i].kind == INPUT_CONTROL)
+            engine->names.control = engine->options->inputs[i].topic;
+    }
     engine->names.service_replies = engine->options->service_replies;
     engine->names.command_prefix = engine->options->command_prefix;
     engine->names.source_prefix = "";

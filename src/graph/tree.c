@@ -324,6 +324,8 @@ static void tell_entry(struct tree *tree, struct node *node, const json_t *step,
         tell(tree, node, INK_TEXT, arena_say(&tree->arena, "at +%s, took %s", duration_text(tree, settled - tree->started_ms), duration_text(tree, settled - first)));
     else if (settled > 0)
         tell(tree, node, INK_TEXT, arena_say(&tree->arena, "at +%s", duration_text(tree, settled - tree->started_ms)));
+    if (json_object_get(step, "child") != NULL)
+        tell(tree, node, INK_TEXT, arena_say(&tree->arena, "as %s", text_of(tree, step, "child")));
     if (due > 0)
         tell(tree, node, INK_TEXT, arena_say(&tree->arena, "due at +%s", duration_text(tree, due - tree->started_ms)));
     if (json_is_object(error))

@@ -191,6 +191,14 @@ static enum baton_err read_value(const struct bus_message *message, const struct
     return rc;
 }
 
+/* The parent of a child: it compensates, and asks for nothing else. */
+static enum baton_err read_parent(const struct bus_message *message, const struct reading *reading)
+{
+    if (reading->control->signal != NULL || reading->control->verb != VERB_COMPENSATE)
+        return WRONG(reading, "%s is not for a parent to say", wire_control_word(reading->control));
+    return wire_child_parent_read(message, ACTION_COMPENSATE, &reading->control->parent, reading->ret_reason, reading->err);
+}
+
 enum baton_err wire_control_read(const struct bus_message *message, const struct json_limits *limits, char ret_id[SAGA_ID_MAX + 1],
                                  struct wire_control *ret_control, enum dlq_reason *ret_reason, struct baton_error *err)
 {
@@ -210,6 +218,8 @@ enum baton_err wire_control_read(const struct bus_message *message, const struct
         rc = read_job(&reading);
     if (rc == BATON_OK)
         rc = read_message_id(message, &reading);
+    if (rc == BATON_OK && wire_header(message, "baton-parent") != NULL)
+        rc = read_parent(message, &reading);
     if (rc == BATON_OK)
         *ret_control = control;
     else
@@ -223,6 +233,7 @@ void wire_control_clear(struct wire_control *control)
         json_decref(control->job->sagas);
     free(control->job);
     json_decref(control->doc);
+    json_decref(control->parent);
     free(control->message_id);
     free(control->reply_topic);
     free(control->reply_correlation);
@@ -239,5 +250,6 @@ struct saga_event wire_control_event(const struct wire_control *control, int64_t
     if (control->signal != NULL)
         return (struct saga_event){.kind = EVENT_SIGNAL, .at_ms = at_ms, .signal = control->signal, .who = control->who, .body = control->value};
     return (struct saga_event){.kind = EVENT_VERB, .at_ms = at_ms, .verb = control->verb, .who = control->who, .why = control->why,
-                               .step_name = control->step, .value = control->value, .verb_id = control->message_id};
+                               .step_name = control->step, .value = control->value, .verb_id = control->message_id,
+                               .parent = control->parent};
 }

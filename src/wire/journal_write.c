@@ -102,6 +102,15 @@ static void put_reply(struct buffer *out, const struct saga *saga, const struct 
         }                                                                                                              \
     } while (0)
 
+/* Of a start that made the saga it is in the state. */
+static void put_parent(struct buffer *out, const struct saga_event *event)
+{
+    if (event->parent == NULL)
+        return;
+    text_put(out, ",\"parent\":");
+    json_write(out, event->parent);
+}
+
 static void put_verb(struct buffer *out, const struct saga_event *event)
 {
     text_put(out, "{\"verb\":\"");
@@ -117,6 +126,7 @@ static void put_verb(struct buffer *out, const struct saga_event *event)
     }
     PUT_TEXT(out, "message", event->verb_id);
     PUT_TEXT(out, "job", event->job);
+    put_parent(out, event);
     buffer_char(out, '}');
 }
 
@@ -148,6 +158,8 @@ static void put_event(struct buffer *out, const struct saga *saga, const struct 
     case EVENT_VERB: put_verb(out, event); return;
     }
     buffer_int(out, event->at_ms);
+    if (event->kind == EVENT_START && saga->seq > 1)
+        put_parent(out, event);
     buffer_char(out, '}');
 }
 
@@ -160,7 +172,7 @@ static void put_sent(struct buffer *out, const struct saga *saga, const struct e
         char id[WIRE_MESSAGE_ID_MAX];
         size_t len;
 
-        if (effect->kind != EFFECT_COMMAND)
+        if (effect->kind != EFFECT_COMMAND && effect->kind != EFFECT_CHILD)
             continue;
         if (first)
             text_put(out, ",\"send\":[\"");

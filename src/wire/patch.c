@@ -2,7 +2,7 @@
  * patch.c -- what one event changed of a state document, and putting it back on.
  *
  * Owns:     the patch's form: {"set":{...},"steps":{<name>:<whole entry>},"cut":n,"history":[...]}. In set, `output`,
- * `error`, `parked` and `signals` are there only if they changed (`signals` null = no longer there); a small member that is left out is zero now (null, 0, false).
+ * `error`, `parked`, `parent` and `signals` are there only if they changed (`signals` null = no longer there); a small member that is left out is zero now (null, 0, false).
  * Never:    runs a rule: a journal can be applied by a reader that has no definition.
  * Tests:    tests/wire/test_patch.c: equal to the byte, over random sagas.
  */
@@ -25,6 +25,7 @@ static const struct member {
 } members[] = {
     {"status", ALWAYS},   {"seq", ALWAYS},       {"updatedAt", ALWAYS},    {"endedAt", NONE},     {"deadlineAt", NONE},
     {"dueAt", NONE},      {"output", UNCHANGED}, {"error", UNCHANGED},     {"parked", UNCHANGED}, {"turnedBack", FALSE},
+    {"parent", UNCHANGED},
     {"duplicates", ZERO}, {"late", ZERO},        {"historyDropped", ZERO}, {"signals", OPTIONAL},
 };
 #define MEMBERS (sizeof members / sizeof members[0])
@@ -65,6 +66,10 @@ static void put_set(struct buffer *out, const struct saga *saga)
     if (saga->parked_changed) {
         text_put(out, ",\"parked\":");
         state_parked_write(out, saga);
+    }
+    if (saga->parent_changed) {
+        text_put(out, ",\"parent\":");
+        json_write(out, saga->parent);
     }
     if (saga->signals_changed) {
         text_put(out, ",\"signals\":");

@@ -14,6 +14,8 @@ static const char *event_word(const struct saga *saga, enum effect_kind kind)
     case EFFECT_PARKED: return "parked";
     case EFFECT_RESUMED: return "resumed";
     case EFFECT_COMMAND:
+    case EFFECT_CHILD:
+    case EFFECT_ANSWER:
     case EFFECT_RESULT: break;
     }
     return saga_status_name(saga->status);

@@ -181,6 +181,7 @@ void wire_start_clear(struct wire_start *start)
 {
     json_decref(start->input);
     json_decref(start->dataref);
+    json_decref(start->parent);
     free(start->traceparent);
     free(start->tracestate);
     free(start->reply_topic);

@@ -123,6 +123,10 @@ static void read_step(struct reading *reading, struct saga_step *step)
     step->sent_at_ms = read_number(reading, "sentAt", INT64_MAX);
     step->due_at_ms = read_number(reading, "dueAt", INT64_MAX);
     step->settled_at_ms = read_number(reading, "settledAt", INT64_MAX);
+    step->child = read_value(reading, "child");
+    if (step->child != NULL && !json_is_string(step->child))
+        reading->wrong = "child";
+    step->children_failed = (int)read_number(reading, "childrenFailed", INT_MAX);
     step->input = read_value(reading, "input");
     step->undo_input = read_value(reading, "undoInput");
     step->output = read_value(reading, "output");
@@ -240,6 +244,15 @@ static void read_reply_to(struct reading *reading, struct saga *saga)
     reading->nomem = reading->nomem || inner.nomem;
 }
 
+static void read_parent(struct reading *reading, struct saga *saga)
+{
+    saga->parent = read_value(reading, "parent");
+    if (reading->wrong == NULL && saga->parent != NULL &&
+        (!json_is_string(json_object_get(saga->parent, "saga")) || !json_is_string(json_object_get(saga->parent, "step")) ||
+         !json_is_integer(json_object_get(saga->parent, "attempt")) || !json_is_integer(json_object_get(saga->parent, "depth"))))
+        reading->wrong = "parent";
+}
+
 static void read_signals(struct reading *reading, struct saga *saga)
 {
     const json_t *signal = NULL;
@@ -285,6 +298,7 @@ static void read_all(struct reading *reading, struct saga *saga)
     saga->traceparent = read_text(reading, "traceparent");
     saga->tracestate = read_text(reading, "tracestate");
     read_reply_to(reading, saga);
+    read_parent(reading, saga);
     saga->duplicates = read_number(reading, "duplicates", INT64_MAX);
     saga->late = read_number(reading, "late", INT64_MAX);
     if (reading->wrong == NULL)

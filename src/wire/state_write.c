@@ -43,6 +43,11 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     PUT_NUMBER(out, "sentAt", step->sent_at_ms);
     PUT_NUMBER(out, "dueAt", step->due_at_ms);
     PUT_NUMBER(out, "settledAt", step->settled_at_ms);
+    if (step->child != NULL) {
+        text_put(out, ",\"child\":");
+        json_write(out, step->child);
+    }
+    PUT_NUMBER(out, "childrenFailed", step->children_failed);
     if (step->input != NULL) {
         text_put(out, ",\"input\":");
         json_write(out, step->input);
@@ -170,6 +175,10 @@ static void put_callers(struct buffer *out, const struct saga *saga)
         text_put(out, ",\"correlation\":");
         text_string(out, saga->reply_to.correlation);
         buffer_char(out, '}');
+    }
+    if (saga->parent != NULL) {
+        text_put(out, ",\"parent\":");
+        json_write(out, saga->parent);
     }
     text_put(out, ",\"duplicates\":");
     buffer_int(out, saga->duplicates);

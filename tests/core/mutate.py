@@ -13,11 +13,28 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CORE = ROOT / "src/core"
-TESTS = ["test_apply", "test_reply", "test_retry", "test_apply_random"]
+TESTS = ["test_apply", "test_child", "test_reply", "test_retry", "test_apply_random"]
 SEED = {"BATON_TEST_SEED": "1", "BATON_TEST_SAGAS": "16000", "PATH": "/usr/bin:/bin"}
 
 # (what is broken, file, text, replacement); the text occurs once.
 MUTATIONS = [
+    ("a second child beside the first", "child.c", "step->children_failed + 1));", "step->attempts));"),
+    ("the next child has the old one's id", "child.c", "        step->children_failed++;", "        (void)0;"),
+    ("children without end", "child.c", "    if (number_of(apply->next->parent, \"depth\") < SAGA_DEPTH_MAX)", "    if (true)"),
+    ("a detached child is awaited", "child.c", "    if (definition_of(apply, step)->detached && !apply->failed)", "    if (false)"),
+    ("a child waits for ever and does not say so", "child.c", "    step->forever = step->due_at_ms == 0;\n", ""),
+    ("a failed child is compensated", "child.c", "    if (definition_of(apply, step)->kind != STEP_SAGA || meaning->outcome != REPLY_FAILURE || event->attempt != step->attempts)\n        return false;", "    return false;"),
+    ("a child that may run takes another input", "verbs.c", "!child_takes_input(apply, step)", "false"),
+    ("a parent without an answer", "child.c", "    if (ended)\n        answer_end(", "    if (false)\n        answer_end("),
+    ("every child answers", "child.c", "return saga->parent != NULL && json_object_get(saga->parent, \"detached\") == NULL;", "return saga->parent != NULL;"),
+    ("asked again, the old attempt is answered", "child.c", "    set_parent(apply, \"attempt\", number_of(event->parent, \"attempt\"));\n", ""),
+    ("asked again, nothing is answered", "child.c", "    if (saga_status_ended(apply->next->status))\n        answer_end(apply, ACTION_EXECUTE);", ""),
+    ("past its pivot a child goes back", "child.c", "    } else if (forward_past_pivot(apply)) {", "    } else if (false) {"),
+    ("an unsettled pivot is gone back over", "child.c", "    } else if (apply_pivot_unsettled(apply)) {", "    } else if (false) {"),
+    ("a terminated child says it is undone", "child.c", "    bool fine = action == ACTION_EXECUTE ? saga->status == SAGA_COMPLETED : saga->status == SAGA_COMPENSATED || saga->status == SAGA_CANCELLED;", "    bool fine = true;"),
+    ("a reopened child keeps its end", "child.c", "        saga->ended_at_ms = 0; /*", "        (void)0; /*"),
+    ("a refused undoing is answered at the end too", "child.c", "    set_parent(apply, \"undo\", 0);", "    (void)0;"),
+    ("what is parked still waits for ever", "apply.c", "        saga->steps[i].forever = saga->steps[i].forever && saga->steps[i].status == STEP_WAITING;\n", ""),
     ("a skipped step is executed", "forward.c", "    if (yes == 0)\n        return skip(apply, step);", ""),
     ("the first case is taken", "forward.c", "        if (yes > 0)\n            break;", "        break;"),
     ("a case that fails is false", "forward.c", "        if (yes < 0)\n            return forward_enter_failed(apply, step);\n        if (yes > 0)", "        if (yes > 0)"),

@@ -254,6 +254,35 @@ static void command(struct maker *maker)
     say(text, "}");
 }
 
+/* A command as any other to whoever looks on: it is sent, answered and undone. */
+static void child(struct maker *maker)
+{
+    struct random *random = maker->random;
+    struct buffer *text = maker->text;
+    int index = maker->commands++;
+    bool detached = index != maker->pivot && random_one_in(random, 4);
+
+    say(text, "{\"name\":\"s%d\"", index);
+    if (index == maker->pivot)
+        say(text, ",\"pivot\":true");
+    when(maker);
+    say(text, ",\"saga\":{\"name\":\"other\",\"input\":");
+    document(random, text, &maker->seen);
+    say(text, "%s%s}", random_one_in(random, 3) ? ",\"version\":3" : "", detached ? ",\"detached\":true" : "");
+    maker->seen.commands[maker->seen.len++] = index;
+    if (!detached && random_one_in(random, 6)) {
+        say(text, ",\"output\":");
+        document(random, text, &maker->seen);
+    }
+    if (!detached && random_one_in(random, 2))
+        say(text, ",\"timeout\":\"%ds\"", 1 + random_below(random, 20));
+    if (!detached && random_one_in(random, 2)) {
+        say(text, ",\"retry\":");
+        retry(random, text, true);
+    }
+    say(text, "}");
+}
+
 /* Sends nothing; its own number among the groups. A goto leads to the sequence at the end of the list: *jump is its number. */
 static void pause_step(struct maker *maker, int *jump)
 {
@@ -333,6 +362,8 @@ static void list(struct maker *maker, int depth)
             group(maker, depth);
         else if (random_one_in(maker->random, 6))
             pause_step(maker, &jump);
+        else if (random_one_in(maker->random, 6))
+            child(maker);
         else
             command(maker);
     }

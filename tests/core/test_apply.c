@@ -426,6 +426,8 @@ static void say_effects(struct buffer *said, const struct saga *saga, const stru
         case EFFECT_COMMAND:
             add(said, "%s%s#%d", effect->action == ACTION_EXECUTE ? "" : "~", saga->definition->steps[effect->step].name, effect->attempt);
             break;
+        case EFFECT_CHILD: /* test_child.c has those */
+        case EFFECT_ANSWER: break;
         case EFFECT_RESULT:
             add(said, "result");
             break;

@@ -67,6 +67,7 @@ static void tell(struct buffer *out, const struct worker *worker)
     tell_json(out, "error", saga->error);
     tell_json(out, "dataref", saga->dataref);
     tell_json(out, "signals", saga->signals);
+    tell_json(out, "parent", saga->parent);
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
 
@@ -78,6 +79,8 @@ static void tell(struct buffer *out, const struct worker *worker)
         tell_json(out, "dataref", step->dataref);
         tell_json(out, "input", step->input);
         tell_json(out, "undo input", step->undo_input);
+        tell_json(out, "child", step->child);
+        say(out, " failed=%d", step->children_failed);
     }
     say(out, "\n%s %s", disposition_name(worker->effects.disposition), worker->effects.refusal);
     for (size_t i = 0; i < worker->effects.len; i++) {
@@ -104,6 +107,9 @@ struct book {
     int orders;
     bool turned_back;
     int results;
+    int reopened; /* completed, and then undone by its parent */
+    enum reply_header_outcome child_said[STEPS_MAX]; /* how the step's child ended: it has one end */
+    char child[STEPS_MAX][SAGA_ID_MAX + 1];          /* the one that was started last */
     int64_t history; /* entries ever made */
 };
 
@@ -132,6 +138,12 @@ static enum step_status status_of(const struct saga *saga, int index)
     return step == NULL ? STEP_STATUS_COUNT : step->status;
 }
 
+/* Sends a message, and has an answer to it. */
+static bool is_asking(const struct definition *definition, int index)
+{
+    return definition->steps[index].kind == STEP_COMMAND || definition->steps[index].kind == STEP_SAGA;
+}
+
 static bool is_open(enum step_status status)
 {
     return status == STEP_RUNNING || status == STEP_RETRYING;
@@ -142,11 +154,11 @@ static bool is_undoing(enum step_status status)
     return status == STEP_COMPENSATING || status == STEP_COMPENSATION_RETRYING;
 }
 
-/* Waits for a signal, and for nothing else. */
+/* Waits for a signal or a child, and for nothing else. */
 static const struct saga_step *waits_for_ever(const struct saga *saga)
 {
     for (size_t i = 0; i < saga->steps_len; i++) {
-        if (saga->steps[i].status == STEP_WAITING && saga->steps[i].forever)
+        if (saga->steps[i].forever)
             return &saga->steps[i];
     }
     return NULL;
@@ -245,12 +257,16 @@ static void check_execute(const struct world *world, const struct effect *effect
     const struct definition_step *step = &world->one.definition->steps[effect->step];
     enum step_status was = status_of(before, effect->step);
 
-    MUST(!world->book.turned_back && !after->turned_back, "an execute command after compensation began");
+    /* With a detached child sent it goes on at once: the state is of a later moment. */
+    bool left_behind = step->detached && (before == NULL || !before->turned_back);
+
+    MUST(!after->turned_back || left_behind, "an execute command after compensation began");
     MUST(was == STEP_STATUS_COUNT || is_open(was) || asked(world, VERB_RETRY), "an execute command for a settled step");
     MUST(step->stands_in == FALLBACK_NONE || was != STEP_STATUS_COUNT || !world->refusing, "something stands in for a refusal");
-    for (int i = 0; i < effect->step; i++)
+    for (int i = 0; i < effect->step && !left_behind; i++)
         MUST(behind(world, i) || is_group_around(world, i, effect->step), "an execute command before the step before it was done");
-    MUST(strcmp(effect->service, step->service) == 0 && strcmp(effect->command, step->command) == 0, "another step's command");
+    if (effect->kind == EFFECT_COMMAND)
+        MUST(strcmp(effect->service, step->service) == 0 && strcmp(effect->command, step->command) == 0, "another step's command");
     MUST(step->retry.attempts == RETRY_UNLIMITED || effect->attempt - saga_step_find(after, effect->step)->forgiven <= step->retry.attempts, "an attempt beyond the budget");
 }
 
@@ -261,7 +277,8 @@ static void check_compensate(const struct world *world, const struct effect *eff
     const struct definition_compensation *undo = world->one.definition->steps[effect->step].compensation;
 
     MUST(undo != NULL, "a compensate command for a step that has none");
-    MUST(strcmp(effect->service, undo->service) == 0 && strcmp(effect->command, undo->command) == 0, "another compensation's command");
+    if (effect->kind == EFFECT_COMMAND)
+        MUST(strcmp(effect->service, undo->service) == 0 && strcmp(effect->command, undo->command) == 0, "another compensation's command");
     MUST(undo->retry.attempts == RETRY_UNLIMITED || effect->attempt - saga_step_find(after, effect->step)->forgiven <= undo->retry.attempts, "a compensation beyond its budget");
     MUST(book->sent[effect->step][ACTION_EXECUTE] > 0 || book->by_hand[effect->step], "a compensation of what was never sent");
     MUST(book->succeeded[effect->step] || book->silent[effect->step] || book->by_hand[effect->step], "a compensation of what was never done");
@@ -271,6 +288,24 @@ static void check_compensate(const struct world *world, const struct effect *eff
     }
 }
 
+/* Another child only after the one before has ended badly; the same one is asked again. */
+static void check_child(struct world *world, const struct effect *effect, const struct saga_step *step)
+{
+    const struct definition_step *definition = &world->one.definition->steps[effect->step];
+    struct book *book = &world->book;
+    const char *id = json_string_value(step->child);
+
+    MUST(id != NULL && saga_id_valid(id, strlen(id)), "a child without an id");
+    MUST((effect->input != NULL) == (effect->action == ACTION_EXECUTE), "a child without input, or undone with one");
+    MUST(!definition->detached || (effect->action == ACTION_EXECUTE && (step->status == STEP_DONE || step->status == STEP_COMPENSATED)), "a detached child that is awaited");
+    MUST(definition->detached || step->forever == (step->due_at_ms == 0), "a child that is awaited neither for ever nor until a time");
+    MUST(book->child[effect->step][0] == '\0' || strcmp(book->child[effect->step], id) == 0 ||
+             (effect->action == ACTION_EXECUTE && book->child_said[effect->step] == REPLY_FAILURE), "a second child beside the first");
+    if (strcmp(book->child[effect->step], id) != 0)
+        book->child_said[effect->step] = REPLY_UNSAID;
+    (void)strcpy(book->child[effect->step], id);
+}
+
 static void check_command(struct world *world, const struct effect *effect, const struct saga *before)
 {
     int *sent = &world->book.sent[effect->step][effect->action];
@@ -278,9 +313,13 @@ static void check_command(struct world *world, const struct effect *effect, cons
 
     MUST(effect->attempt == *sent + 1, "attempt numbers of one idempotency key are not 1, 2, 3 ...");
     *sent = effect->attempt;
-    MUST(effect->input != NULL, "a command without input");
-    MUST(effect->expires_at_ms > world->one.saga->updated_at_ms, "a command that had expired when it was sent");
-    MUST(step->due_at_ms == effect->expires_at_ms, "a command that expires when it is not due");
+    if (effect->kind == EFFECT_CHILD) {
+        check_child(world, effect, step);
+    } else {
+        MUST(effect->input != NULL, "a command without input");
+        MUST(effect->expires_at_ms > world->one.saga->updated_at_ms, "a command that had expired when it was sent");
+        MUST(step->due_at_ms == effect->expires_at_ms, "a command that expires when it is not due");
+    }
     if (effect->action == ACTION_EXECUTE)
         check_poll(world, effect);
     if (effect->action == ACTION_EXECUTE)
@@ -307,7 +346,8 @@ static void check_effects(struct world *world, const struct saga *before)
 {
     const struct effects *effects = &world->one.effects;
     const struct saga *after = world->one.saga;
-    int commands = 0, parked = 0, resumed = 0;
+    int commands = 0, parked = 0, resumed = 0, results = 0, answers = 0;
+    bool parent_asks = world->event->parent != NULL && before != NULL;
 
     for (size_t i = 0; i < effects->len; i++) {
         const struct effect *effect = &effects->items[i];
@@ -319,8 +359,14 @@ static void check_effects(struct world *world, const struct saga *before)
             break;
         case EFFECT_RESULT:
             world->book.results++;
+            results++;
             MUST(saga_status_ended(after->status), "a result of a saga that goes on");
             break;
+        case EFFECT_CHILD:
+            check_command(world, effect, before);
+            commands += !world->one.definition->steps[effect->step].detached;
+            break;
+        case EFFECT_ANSWER: answers++; break;
         case EFFECT_PARKED: parked++; break;
         case EFFECT_RESUMED: resumed++; break;
         }
@@ -328,9 +374,12 @@ static void check_effects(struct world *world, const struct saga *before)
     MUST(commands <= 1, "two commands at once");
     check_parking(before, after, parked, resumed);
     MUST(commands == 0 || before == NULL || before->paused_at_ms == 0 || world->event->kind == EVENT_VERB, "a command of a paused saga");
-    MUST(before == NULL || before->status != SAGA_TERMINATED || (effects->len == 0 && after->status == SAGA_TERMINATED), "a terminated saga that moves");
-    MUST(world->book.results == (after->ended_at_ms != 0), "not exactly one result of an end");
-    MUST(effects->disposition == APPLIED || effects->len == 0, "an ignored event with an effect");
+    MUST(before == NULL || before->status != SAGA_TERMINATED || (effects->len == (size_t)answers && after->status == SAGA_TERMINATED), "a terminated saga that moves");
+    world->book.reopened += parent_asks && before->status == SAGA_COMPLETED && after->status != SAGA_COMPLETED;
+    MUST(world->book.results == (after->ended_at_ms != 0) + world->book.reopened, "not exactly one result of an end");
+    MUST(after->parent == NULL ? answers == 0 : answers <= 1 && answers >= results, "a parent without an answer, or with two");
+    MUST(answers == (after->parent == NULL ? 0 : results) || parent_asks, "an answer that nobody waits for");
+    MUST(effects->disposition == APPLIED || effects->len == (size_t)answers, "an ignored event with an effect");
 }
 
 static void check_steps(const struct world *world, const struct saga *before)
@@ -351,13 +400,16 @@ static void check_steps(const struct world *world, const struct saga *before)
              "a switch that changed its mind");
         MUST(was == step->status || step->changed, "a step that changed in silence");
         MUST(was != STEP_COMPENSATED || step->status == STEP_COMPENSATED, "a step undone and no longer");
-        if (world->one.definition->steps[step->index].kind != STEP_COMMAND) {
+        if (!is_asking(world->one.definition, step->index)) {
             MUST(step->done_order == 0 && (step->due_at_ms == 0 || step->status == STEP_WAITING), "a group that is due, or a wait to be undone");
             MUST(step->status != STEP_WAITING || !after->turned_back, "a wait goes on though the saga turned back");
             MUST(!step->forever || world->one.definition->steps[step->index].timeout_ms == 0, "a wait for ever that has a timeout");
             continue;
         }
+        MUST(!step->forever || step->status == STEP_RUNNING || step->status == STEP_COMPENSATING, "for ever, but not under way");
+        MUST(!step->forever || world->one.definition->steps[step->index].kind == STEP_SAGA, "a command without a timeout");
         MUST(step->status == STEP_SKIPPED || (step->status == STEP_FAILED && step->fallback != FALLBACK_NONE) ||
+                 world->one.definition->steps[step->index].detached ||
                  (step->done_order != 0) == (to_be_undone(step->status) || is_undoing(step->status) || step->status == STEP_COMPENSATED ||
                                              step->status == STEP_COMPENSATION_FAILED || step->status == STEP_COMPENSATION_SKIPPED),
              "a place in the order of completion, but neither done nor unknown");
@@ -385,8 +437,10 @@ static void check_saga(struct world *world, const struct saga *before)
     MUST(before == NULL || before->updated_at_ms <= after->updated_at_ms, "time ran back");
     MUST(before == NULL || !before->turned_back || after->turned_back, "turned back and forth");
     MUST(!(after->turned_back && before != NULL && !before->turned_back && past_pivot(world)), "turned back past the pivot");
-    MUST(before == NULL || before->status != SAGA_COMPLETED || after->status == SAGA_COMPLETED, "completed and no longer");
-    MUST(before == NULL || before->ended_at_ms == 0 || before->ended_at_ms == after->ended_at_ms, "ended twice");
+    MUST(before == NULL || before->status != SAGA_COMPLETED || after->status == SAGA_COMPLETED || (world->event->parent != NULL && after->parent != NULL),
+         "completed and no longer");
+    MUST(before == NULL || before->ended_at_ms == 0 || before->ended_at_ms == after->ended_at_ms || world->event->parent != NULL, "ended twice");
+    MUST(before == NULL || before->parent == after->parent || after->parent_changed, "a parent that changed in silence");
     book->turned_back = after->turned_back;
     book->history += (int64_t)after->history_new;
     MUST(after->history_len <= SAGA_HISTORY_MAX && (int64_t)after->history_len + after->history_dropped == book->history, "history lost");
@@ -466,7 +520,7 @@ static void happen(struct world *world, const struct saga_event *event)
 }
 
 /* An answer in the words that this step's definition understands. */
-static void answer(struct world *world, int step, enum saga_action action, int attempt, enum reply_header_outcome outcome)
+static void say_it(struct world *world, int step, enum saga_action action, int attempt, enum reply_header_outcome outcome)
 {
     static const char *const codes[] = {"BUSY", "NO", "TRANSIENT", ""};
     struct saga_event event = {.kind = EVENT_REPLY, .at_ms = world->now, .step = step, .action = action, .attempt = attempt};
@@ -512,6 +566,25 @@ static void answer(struct world *world, int step, enum saga_action action, int a
     json_decref(event.body);
 }
 
+/* A child has one end, of which the newest attempt to start it is told. */
+static enum reply_header_outcome outcome_of_child(struct world *world, int step, int *attempt, enum reply_header_outcome outcome)
+{
+    enum reply_header_outcome *said = &world->book.child_said[step];
+
+    if (saga_step_find(world->one.saga, step) != NULL)
+        *attempt = saga_step_find(world->one.saga, step)->attempts;
+    if (*said == REPLY_UNSAID && *attempt > 0 && (outcome == REPLY_SUCCESS || outcome == REPLY_FAILURE))
+        *said = outcome;
+    return *said == REPLY_UNSAID ? outcome : *said;
+}
+
+static void answer(struct world *world, int step, enum saga_action action, int attempt, enum reply_header_outcome outcome)
+{
+    if (action == ACTION_EXECUTE && world->one.definition->steps[step].kind == STEP_SAGA)
+        outcome = outcome_of_child(world, step, &attempt, outcome);
+    say_it(world, step, action, attempt, outcome);
+}
+
 static enum reply_header_outcome any_outcome(struct random *random)
 {
     static const enum reply_header_outcome outcomes[] = {REPLY_SUCCESS, REPLY_SUCCESS, REPLY_SUCCESS, REPLY_FAILURE, REPLY_RETRY, REPLY_RETRY, REPLY_PENDING};
@@ -523,7 +596,7 @@ static enum reply_header_outcome any_outcome(struct random *random)
 static const struct saga_step *waiting(const struct saga *saga)
 {
     for (size_t i = 0; i < saga->steps_len; i++) {
-        if (saga->definition->steps[saga->steps[i].index].kind != STEP_COMMAND)
+        if (!is_asking(saga->definition, saga->steps[i].index))
             continue;
         if (saga->steps[i].status == STEP_RUNNING || saga->steps[i].status == STEP_COMPENSATING)
             return &saga->steps[i];
@@ -634,6 +707,25 @@ static void signal(struct world *world, const char *name)
     MUST(!waited || world->one.effects.disposition == APPLIED, "a signal that was waited for and not taken");
 }
 
+/* If it has a parent, that compensates it. */
+static void parents_wish(struct world *world)
+{
+    struct saga_event event = {.kind = EVENT_VERB, .at_ms = world->now, .verb = VERB_COMPENSATE, .who = "its parent", .parent = world->one.saga->parent};
+    const struct saga_step *step = waiting(world->one.saga);
+    int index = step == NULL ? -1 : step->index;
+    bool turned_back = world->one.saga->turned_back;
+
+    if (event.parent == NULL)
+        return;
+    if (index >= 0 && step->status == STEP_RUNNING && !world->book.silent[index]) {
+        world->book.silent[index] = true;
+        happen(world, &event);
+        world->book.silent[index] = world->one.saga->turned_back && !turned_back;
+        return;
+    }
+    happen(world, &event);
+}
+
 static void any_event(struct world *world)
 {
     struct random *random = &world->random;
@@ -642,9 +734,10 @@ static void any_event(struct world *world)
 
     world->now += random_below(random, 800);
     event.at_ms = world->now;
-    switch (random_below(random, 20)) {
+    switch (random_below(random, 21)) {
+    case 20: parents_wish(world); break;
     case 18: case 19: signal(world, NULL); break;
-    case 0: event.kind = EVENT_START; happen(world, &event); break;
+    case 0: event.kind = EVENT_START; event.parent = world->one.saga->parent; happen(world, &event); break;
     case 1:
         event.kind = EVENT_PARK;
         if (random_one_in(random, 4)) {
@@ -711,11 +804,17 @@ static void check_end(const struct world *world)
         MUST((saga->status != SAGA_COMPENSATED && saga->status != SAGA_CANCELLED) || !is_open(status), "compensated, but a step goes on");
         if ((saga->status == SAGA_COMPENSATED || saga->status == SAGA_CANCELLED) && definition->steps[i].compensation != NULL) {
             MUST(!to_be_undone(status) && !skipped_perhaps_done(saga, i), "compensated, but a done step is not undone");
-            MUST(!world->book.succeeded[i] || definition->steps[i].output != NULL || status == STEP_COMPENSATED || world->book.left[i],
-                 "compensated, but a success was left in place");
+            MUST(!world->book.succeeded[i] || definition->steps[i].output != NULL || status == STEP_COMPENSATED || world->book.left[i] ||
+                     saga_step_find(saga, i)->forever, "compensated, but a success was left in place");
             MUST(status != STEP_COMPENSATION_SKIPPED || world->book.left[i], "a compensation left out that nobody asked for");
         }
     }
+}
+
+/* Or has ended, and undoes what was done late. */
+static bool is_live(const struct saga *saga)
+{
+    return saga->status != SAGA_PARKED && (!saga_status_ended(saga->status) || waiting(saga) != NULL);
 }
 
 static void end(struct world *world)
@@ -725,7 +824,7 @@ static void end(struct world *world)
 
     if (world->one.saga->paused_at_ms != 0)
         happen(world, &resume);
-    for (int i = 0; world->one.saga->due_at_ms != 0 || (!silent && world->one.saga->status == SAGA_RUNNING); i++) {
+    for (int i = 0; world->one.saga->due_at_ms != 0 || (!silent && is_live(world->one.saga)); i++) {
         MUST(i < TIMERS_MAX, "no end in sight");
         if (silent)
             timer(world, world->one.saga->due_at_ms);
@@ -748,7 +847,10 @@ static void run_saga(struct world *world)
     world->input = json_pack("{s:i, s:[s, {s:f}]}", "total", random_below(random, 20), "items", "a", "price", 19.99);
     start.at_ms = world->now;
     start.input = world->input;
+    if (random_one_in(random, 3))
+        start.parent = json_pack("{s:s, s:s, s:i, s:i}", "saga", "o", "step", "k", "attempt", 1, "depth", 1 + random_below(random, SAGA_DEPTH_MAX));
     happen(world, &start);
+    json_decref(start.parent);
     for (int i = random_below(random, EVENTS_MAX); i > 0; i--)
         any_event(world);
     end(world);

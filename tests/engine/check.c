@@ -94,23 +94,23 @@ static void note_commands(struct checking *checking, const json_t *item, const s
     }
 }
 
-/* The step that ends a saga has its result; what comes after the end has none. */
-static void note_end(struct checking *checking, const struct journal_step *step, bool had_ended)
+/* The step that ends a saga has its result; what comes after the end has none, but for another end: of a child that its parent undoes. */
+static void note_end(struct checking *checking, const struct journal_step *step, enum saga_status before)
 {
     struct wire_summary summary;
     char id[SAGA_ID_MAX + 64];
 
-    if (had_ended || !wire_state_summary(json_object_get(checking->states, step->saga_id), &summary) || !saga_status_ended(summary.status))
+    if (!wire_state_summary(json_object_get(checking->states, step->saga_id), &summary) || !saga_status_ended(summary.status) || summary.status == before)
         return;
     (void)snprintf(id, sizeof id, "%s/%s/%" PRId64, step->saga_id, saga_status_name(summary.status), summary.seq);
     (void)json_object_set_new(checking->ended, id, json_true());
 }
 
-static bool has_ended(const json_t *doc)
+static enum saga_status status_of(const json_t *doc)
 {
     struct wire_summary summary;
 
-    return wire_state_summary(doc, &summary) && saga_status_ended(summary.status);
+    return wire_state_summary(doc, &summary) ? summary.status : SAGA_STATUS_COUNT;
 }
 
 static void take_record(struct checking *checking, const struct journal_record *record, int64_t offset)
@@ -145,16 +145,16 @@ static void take_record(struct checking *checking, const struct journal_record *
     checking->checkpoint = record->checkpoint;
     json_array_foreach(record->steps, i, item) {
         struct journal_step step;
-        bool had_ended = false;
+        enum saga_status before = SAGA_STATUS_COUNT;
 
         CHECK(journal_step_read(item, &step), "seq %" PRId64 ": step %zu cannot be read", record->seq, i);
         note_cause(checking, item, &step);
         if (step.note || step.saga_id == NULL)
             continue;
         note_commands(checking, item, &step);
-        had_ended = has_ended(json_object_get(checking->states, step.saga_id));
+        before = status_of(json_object_get(checking->states, step.saga_id));
         fold_step(checking, checking->states, &step);
-        note_end(checking, &step, had_ended);
+        note_end(checking, &step, before);
     }
 }
 
@@ -311,31 +311,34 @@ static void check_inputs(struct checking *checking)
 
 /* --- commands and results, over all partitions --- */
 
-static json_t *count_ids(struct stage *stage, const char *topic)
+static void count_ids(struct stage *stage, const char *topic, const char *name, json_t *counts)
 {
-    json_t *counts = json_object();
-
     for (int32_t p = 0; p < stage->setup.partitions; p++) {
         int64_t at = 0;
         struct bus_message message;
 
         while (memory_kafka_read(stage->kafka, topic, p, &at, &message)) {
-            const struct bus_header *header = wire_header(&message, "ce_id");
+            const struct bus_header *header = wire_header(&message, name);
             char id[WIRE_MESSAGE_ID_MAX];
 
-            assert_non_null(header);
-            (void)snprintf(id, sizeof id, "%.*s", (int)header->len, (const char *)header->value);
-            (void)json_object_set_new(counts, id, json_integer(json_integer_value(json_object_get(counts, id)) + 1));
+            assert_true(header != NULL || strcmp(topic, CONTROL) == 0);
+            (void)snprintf(id, sizeof id, "%.*s", header == NULL ? 0 : (int)header->len, header == NULL ? "" : (const char *)header->value);
+            if (header != NULL && (strcmp(topic, CONTROL) != 0 || wire_header(&message, "content-type") != NULL)) /* else a test has sent it */
+                (void)json_object_set_new(counts, id, json_integer(json_integer_value(json_object_get(counts, id)) + 1));
             memory_kafka_release(&message);
         }
     }
-    return counts;
 }
 
+/* In the topic, or said to a child. */
 static void check_once(struct stage *stage, const char *topic, const json_t *wanted)
 {
-    json_t *counts = count_ids(stage, topic), *count = NULL;
+    json_t *counts = json_object(), *count = NULL;
     const char *id = NULL;
+
+    count_ids(stage, topic, "ce_id", counts);
+    if (strcmp(topic, COMMANDS) == 0)
+        count_ids(stage, CONTROL, "baton-parent", counts);
 
     json_object_foreach(counts, id, count) {
         if (json_object_get(wanted, id) == NULL)

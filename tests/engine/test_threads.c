@@ -109,13 +109,31 @@ static void behave(struct stage *s)
     memory_kafka_release_markers(s->kafka);
 }
 
+/* A saga with a child, its second step. */
+static const char trip[] =
+    "{\"name\":\"trip\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"60s\"},\"steps\":[{\"name\":\"p\",\"service\":\"s\",\"command\":\"P\",\"compensation\":"
+    "{\"command\":\"UndoP\"}},{\"name\":\"k\",\"saga\":{\"name\":\"order\",\"input\":{\"pad\":\"-\"}}},{\"name\":\"q\",\"service\":\"s\",\"command\":\"Q\"}]}";
+
+/* How many results it and its child will have. */
+static int start_trip(struct stage *s, int round, unsigned kind)
+{
+    static const struct { const char *word; int results; } kinds[] = {{"", 2}, {":no-c", 2}, {":no-q", 3}};
+    char id[48];
+
+    (void)snprintf(id, sizeof id, "t%d%s", round, kinds[kind].word);
+    (void)stage_send(s, ORDERS, -1, id, "saga-type: trip", "{}");
+    return kinds[kind].results;
+}
+
 static void whatever_happens_every_promise_holds(void **state)
 {
     struct stage *s = stage_begin(&(struct stage_setup){.partitions = 6, .threads = 2, .batch_max_count = 6, .cache_bytes = 40000, .view_lag_ms = 5});
     uint64_t random = chaos_seed;
     struct memory_view *snapshot = NULL;
+    int results = 40 * 8;
 
     (void)state;
+    stage_deploy(s, trip);
     stage_start(s, "w1");
     stage_start(s, "w2");
     for (int round = 1; round <= 40; round++) {
@@ -123,18 +141,19 @@ static void whatever_happens_every_promise_holds(void **state)
 
         (void)snprintf(prefix, sizeof prefix, "r%d%s", round, pick(&random, 3) == 0 ? ":no-c" : pick(&random, 4) == 0 ? ":twice" : "");
         stage_orders(s, prefix, 8);
+        results += start_trip(s, round, pick(&random, 3));
         misbehave(s, &random, &snapshot);
         for (int64_t until = memory_world_real_ms() + 20; memory_world_real_ms() < until;)
             stage_wait(s, until + STAGE_PATIENCE_MS, "", __FILE__, __LINE__);
         behave(s);
     }
-    UNTIL(s, stage_count(s, RESULTS) == 40 * 8);
+    UNTIL(s, stage_count(s, RESULTS) == results);
     memory_view_free(snapshot);
     memory_kafka_next_commits(s->kafka, MEMORY_COMMITS, 0, 0);
     /* Every partition looks at its view once more, whatever was done to it last. */
     for (int32_t p = 0; p < 6; p++)
         stage_order(s, stage_id_on(s, p, "last", 0));
-    UNTIL(s, stage_count(s, RESULTS) == 40 * 8 + 6);
+    UNTIL(s, stage_count(s, RESULTS) == results + 6);
     stage_end(s);
 }
 

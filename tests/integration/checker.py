@@ -292,6 +292,8 @@ def apply_patch(state, patch):
         after[name] = given.get(name, otherwise)
     for name in ("output", "error", "parked"):
         after[name] = given.get(name, state[name])
+    if "parent" in given:
+        after["parent"] = given["parent"]
     if "signals" in given:
         after["signals"] = given["signals"]
         if given["signals"] is None:
@@ -626,6 +628,7 @@ def check_commands(case):
         for fault in check_dataref(header(command, "ce_dataref"), saga.steps[-1].after, step, defined if action == "execute" else defined.get("compensation", {}),
                                    "input" if action == "execute" else "undoInput"):
             yield f"{where}: command {message}: {fault}"
+    seen.update(header(record, "baton-parent") for record in case.evidence.of("control") if is_to_child(record))  # check_children looks into them
     sent = collections.Counter(f"{saga_id}/{command}" for saga_id, saga in case.sagas.items() for step in saga.steps
                                for command in step.step.get("send", []))
     for (saga_id, step, letter), numbers in polls.items():
@@ -645,11 +648,16 @@ def check_commands(case):
             yield f"command {message}: the journal has sent it {count} times"
 
 
+def ends_of(saga):
+    """The states in which it ended: one, or two of a child that its parent undid after its end."""
+    return [step.after for step in saga.steps if step.after["endedAt"] is not None and
+            (step.before is None or step.before["endedAt"] is None or (step.before["status"], step.after["status"]) == ("completed", "compensated"))]
+
+
 def check_results(case):
     """One result for each saga that has ended, none for another; it says what the state says; the starter's copy is the same."""
-    wanted = {saga_id: next(step.after for step in saga.steps if step.after["endedAt"] is not None)
-              for saga_id, saga in case.sagas.items() if any(step.after["endedAt"] is not None for step in saga.steps)}
-    copies = {topic: {saga_id: state for saga_id, state in wanted.items() if state["replyTo"] and state["replyTo"]["topic"] == topic}
+    wanted = {saga_id: ends_of(saga) for saga_id, saga in case.sagas.items() if ends_of(saga)}
+    copies = {topic: {saga_id: ends for saga_id, ends in wanted.items() if ends[0]["replyTo"] and ends[0]["replyTo"]["topic"] == topic}
               for topic in case.evidence.allowed}
     for topic, expected in ((case.evidence.topic("results"), wanted), *copies.items()):
         seen = collections.Counter()
@@ -658,10 +666,10 @@ def check_results(case):
                 continue  # check_answers
             saga_id = record.key.decode() if record.key else None
             seen[saga_id] += 1
-            state = expected.get(saga_id)
-            if state is None:
+            if saga_id not in expected:
                 yield f"{topic}@{record.offset}: saga {saga_id} has not ended, or has not asked for it"
                 continue
+            state = expected[saga_id][min(seen[saga_id], len(expected[saga_id])) - 1]
             value = exact(record.value)
             said = value["id"], value["definition"], value["version"], value["status"], value["output"], value["error"]
             if said != tuple(state[name] for name in ("id", "definition", "version", "status", "output", "error")):
@@ -671,9 +679,9 @@ def check_results(case):
                 yield f"{topic}@{record.offset}: {header(record, 'ce_id')} of type {header(record, 'ce_type')}: not this saga's end"
             if topic in copies and answer_to(state) != next((text for name, text in record.headers if name == "kafka_correlationId"), None):
                 yield f"{topic}@{record.offset}: saga {saga_id}: the starter's correlation is not echoed"
-        for saga_id in expected:
-            if seen[saga_id] != 1:
-                yield f"{topic}: saga {saga_id} has {seen[saga_id]} results"
+        for saga_id, ends in expected.items():
+            if seen[saga_id] != len(ends):
+                yield f"{topic}: saga {saga_id} has {seen[saga_id]} results, and {len(ends)} ends"
 
 
 def answer_to(state):
@@ -764,12 +772,18 @@ def check_waits(case):
                 never = case.step_of(step.after, name).get("wait", {}).get("timeout") == "never"
                 if entry["status"] == "waiting" and step.after["status"] == "running" and ("dueAt" in entry) == never:
                     yield f"saga {saga_id}: {name} waits {'until a time though it should for ever' if never else 'without a due time'}"
-                if entry.get("forever") and (entry["status"] != "waiting" or not never):
+                awaits = "saga" in case.step_of(step.after, name) and entry["status"] in ("running", "compensating")
+                if entry.get("forever") and not awaits and (entry["status"] != "waiting" or not never):
                     yield f"saga {saga_id}: {name} is {entry['status']} for ever"
             names = {inner["wait"]["signal"] for inner, *_ in case.definitions.get((step.after["definition"], step.after["version"]), {}).values() if "wait" in inner}
             signals = step.after.get("signals", [])
             if len(signals) > 16 or ("signals" in step.after and not signals) or any(signal["name"] not in names for signal in signals):
                 yield f"saga {saga_id}: keeps signals that it should not"
+
+
+def child_ended(case, entry):
+    child = case.sagas.get(entry.get("child"))
+    return child is not None and child.state is not None and child.state["status"] in ENDED
 
 
 def check_ends(case):
@@ -781,7 +795,7 @@ def check_ends(case):
         if state["status"] == "parked":
             if not (state["parked"] and state["parked"]["reason"]):
                 yield f"saga {saga_id}: parked without a reason"
-        elif any(entry.get("forever") for entry in state["steps"].values()):
+        elif any(entry.get("forever") and not child_ended(case, entry) for entry in state["steps"].values()):
             continue
         elif state["status"] not in ENDED or state["endedAt"] is None or state["dueAt"] is not None:
             yield f"saga {saga_id}: {state['status']}, neither ended nor parked"
@@ -808,6 +822,10 @@ def check_groups(case):
                         yield f"saga {saga_id}: completed, but {missing} in {name} are not done"
 
 
+def is_undoable(defined):
+    return "compensation" in defined or ("saga" in defined and not defined["saga"].get("detached"))
+
+
 UNDOING = ("compensating", "compensation-retrying", "compensated", "compensation-failed", "compensation-skipped")
 
 
@@ -818,11 +836,12 @@ def check_compensations(case):
         for step in saga.steps:
             steps = step.after["steps"]
             for name, entry in steps.items():
-                undoable = "compensation" in case.step_of(step.after, name)
+                undoable = is_undoable(case.step_of(step.after, name))
                 if undoable and name not in reached and (entry["status"] in ("done", "unknown", *UNDOING) or "doneOrder" in entry):
                     reached.add(name)
                     done.append(name)
-                if name in done and entry["status"] in ("compensated", "compensation-skipped"):
+                nothing_left = entry["status"] == "failed" and "child" in entry  # it told late that it had undone what it did
+                if name in done and (nothing_left or entry["status"] in ("compensated", "compensation-skipped")):
                     done.remove(name)
                     undoing = None if undoing == name else undoing
             for command in step.step.get("send", []):
@@ -831,7 +850,8 @@ def check_compensations(case):
                 if int(attempt) != attempts[name, action]:
                     yield f"saga {saga_id}: {command} after {attempts[name, action] - 1} attempts"
                 if action == "x":
-                    if step.after["turnedBack"] or step.after["endedAt"] is not None:
+                    detached = case.step_of(step.after, name).get("saga", {}).get("detached")  # what comes after it comes in the same step
+                    if (step.after["turnedBack"] or step.after["endedAt"] is not None) and not (detached and not (step.before and step.before["turnedBack"])):
                         yield f"saga {saga_id}: {command} is sent although the saga has turned back or ended"
                     continue
                 if undoing not in (None, name):
@@ -912,6 +932,79 @@ def check_effects(case):
                 yield f"saga {saga_id}: compensated, but the participant of {name} has done it and not undone it"
             if saga.state["status"] == "completed" and entry["status"] != "skipped" and "fallback" not in entry and "success" not in execute:
                 yield f"saga {saga_id}: completed, but the participant of {name} has not said that it is done"
+
+
+def is_to_child(record):
+    return header(record, "baton-parent") is not None
+
+
+def check_asked(case, record):
+    """A start or an undoing is what the parent's definition says, under the child's id."""
+    message, child_id = header(record, "baton-parent"), record.key.decode()
+    parent_id, name, action, attempt = message.split("/")
+    where = f"control[{record.partition}]@{record.offset}: {message}"
+    if murmur2(record.key) % case.evidence.partitions[record.topic] != record.partition:
+        yield f"{where}: the child is not at home in this partition"
+    steps = case.sagas[parent_id].steps if parent_id in case.sagas else []
+    sent = next((step.after for step in steps if f"{name}/{action}/{attempt}" in step.step.get("send", [])), None)
+    if sent is None:
+        return  # check_commands says so
+    defined = case.step_of(sent, name).get("saga", {})
+    if sent["steps"][name].get("child") != child_id:
+        yield f"{where}: goes to {child_id}, the child is {sent['steps'][name].get('child')}"
+    if action == "c":
+        if json.loads(record.value)["verb"] != "compensate" or header(record, "saga-type"):
+            yield f"{where}: does not compensate"
+        return
+    said = header(record, "saga-type"), int(header(record, "saga-version") or 0), int(header(record, "baton-depth")), header(record, "baton-detached") == "true"
+    if said != (defined.get("name"), defined.get("version", 0), sent.get("parent", {}).get("depth", 0) + 1, defined.get("detached", False)):
+        yield f"{where}: starts {said}, the definition says {defined}"
+    for fault in check_dataref(header(record, "ce_dataref"), sent, name, defined, "input"):
+        yield f"{where}: {fault}"
+
+
+def answers_owed(saga):
+    """(command of the parent, outcome) that this child owes, in the order of its life."""
+    ends = ends_of(saga)
+    for step in saga.steps:
+        parent, status, asked = step.after.get("parent"), step.after["status"], step.step["event"].get("parent")
+        if not parent or parent.get("detached"):
+            continue
+        step_id = f"{parent['saga']}/{parent['step']}"
+        execute = f"{step_id}/x/{parent['attempt']}", "success" if status == "completed" else "failure"
+        if any(step.after is end for end in ends):
+            yield (f"{step_id}/c/{parent['undo']}", "success" if status in ("compensated", "cancelled") else "failure") if parent.get("undo") else execute
+        elif asked and "verb" in step.step["event"]:
+            if status in ("compensated", "cancelled"):
+                yield f"{step_id}/c/{asked['attempt']}", "success"
+            elif status == "terminated" or not step.after["turnedBack"]:
+                yield f"{step_id}/c/{asked['attempt']}", "failure"
+        elif asked and status in ENDED:
+            yield execute
+
+
+def check_children(case):
+    """A child is started and undone as its parent's definition says; each of its ends is told once, to the command that asked; and parent and child end of one mind."""
+    dead = {note[1:4] for note in case.notes if note[0].startswith("dead-letter:")}
+    owed = collections.Counter(answer for saga in case.sagas.values() for answer in answers_owed(saga))
+    for record in filter(is_to_child, case.evidence.of("control")):
+        yield from check_asked(case, record)
+        if (record.topic, record.partition, record.offset) in dead and header(record, "baton-detached") is None:
+            owed[header(record, "baton-parent"), "failure"] += 1
+    told = collections.Counter((plain(header(record, "kafka_correlationId")), header(record, "saga-outcome")) for record in case.evidence.of("replies")
+                               if header(record, "baton-child") is not None)
+    if told != owed:
+        yield f"children: told {dict(told - owed)} too much, {dict(owed - told)} too little"
+    for saga_id, saga in case.sagas.items():
+        parent = saga.state and saga.state.get("parent")
+        of = case.sagas.get(parent["saga"]) if parent and not parent.get("detached") else None
+        if of is None or of.state is None or (parent["saga"], parent["step"]) in case.by_hand:
+            continue
+        newest = of.state["steps"][parent["step"]].get("child") == saga_id
+        if of.state["status"] == "completed" and newest and saga.state["status"] != "completed":
+            yield f"saga {parent['saga']}: completed, but its child {saga_id} is {saga.state['status']}"
+        if (of.state["status"] in ("compensated", "cancelled") or not newest) and saga.state["status"] not in ("compensated", "cancelled", "terminated"):
+            yield f"saga {parent['saga']}: {of.state['status']}, but its child {saga_id} is {saga.state['status']}"
 
 
 def expected_keys(case):
@@ -1009,7 +1102,7 @@ def check_states(case):
 
 
 CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_answers, check_jobs, check_ends, check_waits,
-          check_groups, check_compensations, check_fallbacks, check_effects, check_view, check_states)
+          check_groups, check_compensations, check_fallbacks, check_effects, check_children, check_view, check_states)
 
 
 def findings(evidence):

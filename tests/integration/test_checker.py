@@ -1,6 +1,6 @@
 """The checker finds what is wrong: a recorded run that is right, damaged in one place at a time. Needs no broker.
 
-Recorded by SAVE_EVIDENCE=evidence.jsonl test_wire.py: a saga compensated ("no"), one parked ("never"), forwarded messages, dead letters, a job that
+evidence-children.jsonl was recorded by TRIPS=4 SAVE_EVIDENCE=... test_children.py; the other by SAVE_EVIDENCE=evidence.jsonl test_wire.py: a saga compensated ("no"), one parked ("never"), forwarded messages, dead letters, a job that
 counts and one that is refused."""
 import copy
 import json
@@ -9,7 +9,9 @@ import zlib
 
 import checker
 
-RECORDING = checker.Evidence.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "evidence.jsonl"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+RECORDING = checker.Evidence.load(os.path.join(HERE, "evidence.jsonl"))
+CHILDREN = checker.Evidence.load(os.path.join(HERE, "evidence-children.jsonl"))
 
 
 # --- damage ---
@@ -279,15 +281,38 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("a state of nobody", change("baton.state", keyed(b"no"), key=b"nobody"), "the journal of this partition does not know it"),
 ]
 
+START = of("baton-parent", "t-2/stay/x/1")
+CHILD_ROWS = [
+    ("a child started twice", double("baton.control", START), "command t-2/stay/x/1: 2 times"),
+    ("a child that was not started", drop("baton.control", START), "command t-2/stay/x/1: the journal has sent it, but it is not there"),
+    ("a child of another definition", change("baton.control", START, headers=relabel("saga-type", "mail")), "t-2/stay/x/1: starts ('mail', 0, 1, False)"),
+    ("a child that is not so deep", change("baton.control", of("baton-parent", "t-2.stay/meal/x/1"), headers=relabel("baton-depth", "1")), "t-2.stay/meal/x/1: starts"),
+    ("a child of another id", change("baton.control", START, key=b"t-3.stay"), "goes to t-3.stay, the child is t-2.stay"),
+    ("an undoing that does something else", change("baton.control", of("baton-parent", "t-0/stay/c/1"), value=swap(b"compensate", b"terminate")), "does not compensate"),
+    ("an answer to nobody", double("baton.replies", of("baton-child", "t-2.stay")), "children: told {('t-2/stay/x/1', 'success'): 1} too much"),
+    ("a lost answer", drop("baton.replies", of("kafka_correlationId", "t-0/stay/c/1")), "{('t-0/stay/c/1', 'success'): 1} too little"),
+    ("a lost answer to a start that was refused", drop("baton.replies", of("kafka_correlationId", "lost/stay/x/1")), "{('lost/stay/x/1', 'failure'): 1} too little"),
+    ("an answer of another outcome", change("baton.replies", of("baton-child", "t-2.stay"), headers=relabel("saga-outcome", "failure")), "children: told"),
+    ("a completed saga with a child that is not", rewrite(last_of("t-2.stay"), lambda document: its(document, "t-2.stay")["patch"]["set"].update(status="compensated")),
+     "saga t-2: completed, but its child t-2.stay is compensated"),
+    ("a compensated saga with a child that is not", rewrite(last_of("t-1.stay"), lambda document: its(document, "t-1.stay")["patch"]["set"].update(status="completed")),
+     "saga t-1: compensated, but its child t-1.stay is completed"),
+    ("one result of two ends", drop("baton.results", lambda record: record.key == b"t-0.stay" and b'"compensated"' in record.value), "saga t-0.stay has 1 results, and 2 ends"),
+    ("a child that waits for nobody", rewrite(last_of("t-2"), lambda document: (its(document, "t-2")["patch"]["set"].update(status="running"),
+                                                                                 its(document, "t-2")["patch"]["steps"].update(stay={"status": "running", "forever": True, "child": "t-2.stay"}))),
+     "saga t-2: running, neither ended nor parked"),
+]
+
 
 def main():
     failed = []
-    wrong, case = checker.findings(copy.deepcopy(RECORDING))
-    if wrong:
-        failed.append(f"a run that is right: found {wrong}")
+    for recording in (RECORDING, CHILDREN):
+        wrong, case = checker.findings(copy.deepcopy(recording))
+        if wrong:
+            failed.append(f"a run that is right: found {wrong}")
     idle = {check.__name__ for check in checker.CHECKS}
-    for what, damage, words in ROWS:
-        evidence = copy.deepcopy(RECORDING)
+    for what, damage, words, recording in [(*row, RECORDING) for row in ROWS] + [(*row, CHILDREN) for row in CHILD_ROWS]:
+        evidence = copy.deepcopy(recording)
         damage(evidence)
         found, case = checker.findings(evidence)
         idle -= {check.__name__ for check in checker.CHECKS if next(check(case), None)}
@@ -299,7 +324,7 @@ def main():
                         (b"a-little-bit-longer-string", -1486304829), (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971)):
         if checker.murmur2(key) != hashed & 0x7fffffff:
             failed.append(f"murmur2 of {key}")
-    print(f"{len(ROWS)} damages, {len(failed)} failures")
+    print(f"{len(ROWS) + len(CHILD_ROWS)} damages, {len(failed)} failures")
     if failed:
         raise SystemExit("FAILED:\n" + "\n".join(failed))
 

@@ -17,6 +17,7 @@ static const char *const definition_beyond[] = {
     "is the pivot already",    /* one pivot */
     "below \"interval\"",      /* maxInterval against interval */
     "is not the name of a later sequence",
+    "starts itself",
     "groups are nested",       /* depth */
     "steps expected in all",   /* of all lists together */
     "at most 3650d",           /* the value of a duration; its form is in the schema */

@@ -54,6 +54,8 @@ static void change_step(struct random *random, struct saga_step *step)
     step->settled_at_ms = random_time(random);
     replace(&step->input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
     replace(&step->undo_input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
+    replace(&step->child, random_one_in(random, 4) ? json_string("o-1001.ship:2") : NULL);
+    step->children_failed = random_below(random, 2);
     replace(&step->output, random_one_in(random, 2) ? NULL : random_json(random, 3));
     replace(&step->dataref, random_one_in(random, 4) ? json_string("s3://bucket/\"1\"") : NULL);
     replace(&step->error, random_one_in(random, 2) ? NULL : random_error(random));
@@ -111,6 +113,18 @@ static void change_parked(struct random *random, struct saga *saga)
     saga->paused_at_ms = saga->parked != NULL ? random_time(random) : 0;
 }
 
+static json_t *random_parent(struct random *random)
+{
+    json_t *parent = json_pack("{s:s, s:s, s:i, s:i}", "saga", "o-7", "step", "pay", "attempt", 1 + random_below(random, 3), "depth",
+                               1 + random_below(random, SAGA_DEPTH_MAX));
+
+    if (random_one_in(random, 3))
+        json_object_set_new(parent, "detached", json_true());
+    if (random_one_in(random, 3))
+        json_object_set_new(parent, "undo", json_integer(2));
+    return parent;
+}
+
 void random_event(struct random *random, struct saga *saga)
 {
     for (size_t i = 0; i < saga->steps_len; i++)
@@ -120,6 +134,7 @@ void random_event(struct random *random, struct saga *saga)
     saga->output_changed = random_one_in(random, 4);
     saga->error_changed = random_one_in(random, 4);
     saga->parked_changed = random_one_in(random, 4);
+    saga->parent_changed = saga->parent != NULL && random_one_in(random, 4);
     saga->seq++;
     change_small(random, saga);
     if (saga->signals_changed)
@@ -128,6 +143,8 @@ void random_event(struct random *random, struct saga *saga)
         replace(&saga->output, random_one_in(random, 3) ? NULL : random_json(random, 3));
     if (saga->error_changed)
         replace(&saga->error, random_one_in(random, 3) ? NULL : random_error(random));
+    if (saga->parent_changed)
+        replace(&saga->parent, random_parent(random));
     if (saga->parked_changed)
         change_parked(random, saga);
     for (int n = random_below(random, 4); n > 0; n--)
@@ -152,6 +169,8 @@ struct saga *random_saga(struct random *random)
         free(saga->reply_to.correlation);
         saga->reply_to = (struct saga_reply_to){NULL, NULL};
     }
+    if (random_one_in(random, 2))
+        saga->parent = random_parent(random);
     for (int n = random_below(random, 6); n > 0; n--)
         random_event(random, saga);
     saga->seq = 1;

@@ -162,6 +162,7 @@ static void add_steps(struct random *random, struct journal_writer *writer)
     struct effects effects = {.items = &effect, .disposition = APPLIED};
     struct journal_cause cause = {"baton.replies", 3, 344};
     struct saga_event event = {.kind = EVENT_START, .at_ms = 1769860800000};
+    json_t *asks = json_pack("{s:s, s:s, s:i}", "saga", "o-7", "step", "pay", "attempt", 1);
 
     journal_writer_step(writer, saga, &event, &cause, &effects);
     for (int kind = EVENT_START; kind < EVENT_KIND_COUNT; kind++) {
@@ -169,7 +170,7 @@ static void add_steps(struct random *random, struct journal_writer *writer)
         event = (struct saga_event){
             .kind = (enum saga_event_kind)kind, .at_ms = 1769860800120, .attempt = 1, .reason = "no such topic",
             .verb = VERB_RETRY, .who = "ann", .why = "because", .step_name = "settle", .verb_id = "m-1",
-            .signal = "approved"};
+            .signal = "approved", .parent = kind == EVENT_START || kind == EVENT_VERB ? asks : NULL};
         event.body = saga->steps_len > 0 ? saga->steps[0].output : NULL;
         event.outcome = (enum reply_header_outcome)random_below(random, 5);
         event.problem = random_one_in(random, 2);
@@ -183,6 +184,7 @@ static void add_steps(struct random *random, struct journal_writer *writer)
     event.kind = EVENT_VERB;
     journal_writer_refused(writer, &cause, "o-7", &event, "it has ended: completed");
     journal_writer_purge(writer, "o-3", 1769860800000);
+    json_decref(asks);
     saga_free(saga);
 }
 
