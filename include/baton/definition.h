@@ -109,7 +109,8 @@ struct definition_step {
     struct repeat_policy *repeat;                 /* NULL = asked once */
     struct reply_mapping *reply;                  /* NULL = none */
     struct schema *reply_schema;                  /* of a success's body; NULL = any */
-    struct definition_compensation *compensation; /* NULL = nothing to undo */
+    struct definition_compensation *compensation; /* NULL = nothing to undo, unless a reply says so */
+    struct definition_compensation *unsaid;       /* without a compensation: how often, and how long, one is tried that a reply names; no command */
     struct retry_policy retry;
     int64_t timeout_ms; /* of one attempt; of the sleep or wait */
     bool pivot;

@@ -76,6 +76,7 @@ struct saga_step {
     json_t *input;         /* owned; an operator's, instead of the definition's; NULL = none */
     json_t *undo_input;    /* owned; likewise of the compensation */
     json_t *child;         /* owned; the id of the child that was started last; NULL = none */
+    json_t *undo;          /* owned; {"service","command","input"?}: its compensation as a reply named it, over the definition's; NULL = none */
     bool changed;          /* by the last apply: the journal's patch holds just these */
 };
 
@@ -123,6 +124,7 @@ enum history_kind {
     HISTORY_SIGNAL_KEPT,    /* it came early */
     HISTORY_SIGNAL_REFUSED, /* too many came early */
     HISTORY_POLLED,         /* the answer of a repeat would not do, attempt n */
+    HISTORY_UNDO_IGNORED,   /* a reply named a compensation that cannot be one, attempt n */
     HISTORY_FALLBACK,       /* something stands in for the step */
     HISTORY_VERB, /* + enum saga_verb: an operator's, with a note of who and why */
     HISTORY_VERB_LAST = HISTORY_VERB + VERB_COUNT - 1,
@@ -181,6 +183,9 @@ struct saga {
 struct saga *saga_new(void); /* zeroed; NULL if memory ran out */
 struct saga *saga_clone(const struct saga *saga);
 void saga_free(struct saga *saga); /* NULL is fine */
+#define UNDO_BYTES_MAX 16384 /* of a compensation that a reply names */
+/** Who undoes the step, whether a reply has named it or the definition; NULL = nobody. */
+const char *saga_undo_service(const struct saga *saga, const struct saga_step *step);
 /** The step's entry, or NULL if the saga has not reached it. */
 struct saga_step *saga_step_find(const struct saga *saga, int index);
 /** The reference that goes with what a template gives, borrowed; NULL = none. own: the step that is undone with it, whose output is its own and not that of what
@@ -218,6 +223,7 @@ struct saga_event {
     int64_t retry_after_ms; /* header retry-after-ms; 0 = none */
     json_t *body;           /* NULL = empty record value */
     json_t *headers;        /* object of strings; only needed when the step has a reply mapping; NULL = none */
+    const char *compensation; /* header saga-compensation; NULL = none; what cannot be one counts as none */
 
     /* EVENT_PARK: what the saga should do next cannot be carried out (a command no broker takes): it waits for an operator.
      * Live sagas only; what is outstanding is given up, its late reply resumes the saga. */
@@ -253,7 +259,7 @@ struct effect {
     int attempt;
     int poll; /* 1.., of a repeat; 0 = the step is asked once */
     enum reply_header_outcome outcome; /* of an answer */
-    const char *service, *command; /* borrowed from the definition */
+    const char *service, *command; /* borrowed from the definition, or from the saga */
     json_t *input;                 /* owned by the effect list; of an answer: its body; NULL = none */
     int64_t expires_at_ms;         /* after it, do not start the work; 0 = never */
 };

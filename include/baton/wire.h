@@ -95,6 +95,7 @@ struct wire_reply {
     enum reply_header_outcome outcome;
     bool problem;
     int64_t retry_after_ms;
+    char *compensation; /* owned; header saga-compensation; NULL = none; empty where it is longer than UNDO_BYTES_MAX or no text */
     json_t *body;    /* owned; NULL = null or empty value */
     json_t *dataref; /* owned; a text: where the body lies; NULL = nowhere else */
     json_t *headers; /* owned; all text headers as an object, first of each name; NULL unless wanted */

@@ -30,6 +30,7 @@ struct list {
 };
 
 struct replies {
+    const struct definition *definition;
     struct list *lists; /* what the definition can ask: each step, and each compensation */
     size_t lists_len;
     json_t *random_body, *made; /* bodies that answers borrow: of random refusals; of codes in the file */
@@ -196,6 +197,31 @@ static void read_list(struct reading *reading, const char *key, const json_t *an
     reading->pointer.len = len;
 }
 
+static const struct list *list_of(const struct replies *replies, const char *key)
+{
+    for (size_t i = 0; i < replies->lists_len; i++) {
+        if (strcmp(replies->lists[i].key, key) == 0)
+            return &replies->lists[i];
+    }
+    return NULL;
+}
+
+/* A compensation that there is, or may be: an answer to the step names it. */
+static bool is_undoable(const struct replies *replies, const struct list *list, const json_t *document)
+{
+    const struct definition_step *step = &replies->definition->steps[list->step];
+    const json_t *answer = NULL;
+    size_t i = 0;
+
+    if (list->action == ACTION_EXECUTE || step->compensation != NULL)
+        return true;
+    json_array_foreach(json_object_get(document, step->name), i, answer) {
+        if (json_object_get(json_object_get(answer, "headers"), "saga-compensation") != NULL)
+            return true;
+    }
+    return false;
+}
+
 static void read_document(void *context, const json_t *document, struct findings *findings)
 {
     const struct replies *replies = context;
@@ -209,9 +235,12 @@ static void read_document(void *context, const json_t *document, struct findings
         WRONG(&reading, NULL, "an object expected: {\"<step>\": [answer...]}");
     json_object_foreach((json_t *)(uintptr_t)document, key, value) {
         size_t len = strlen(key), undo = sizeof UNDO - 1;
+        const struct list *list = list_of(replies, key);
 
-        if (listed(key, names, replies->lists_len)) {
+        if (list != NULL && is_undoable(replies, list, document)) {
             read_list(&reading, key, value);
+        } else if (list != NULL) {
+            WRONG_KEY(&reading, key, "step %s has no compensation, and no answer of it names one", replies->definition->steps[list->step].name);
         } else if (len > undo && strcmp(key + len - undo, UNDO) == 0 && len < KEY_MAX) {
             char step[KEY_MAX];
 
@@ -243,6 +272,7 @@ struct replies *replies_read(const char *path, const struct definition *definiti
     *ret_file = NULL;
     if (replies == NULL)
         return NULL;
+    replies->definition = definition;
     replies->random_body = json_pack("{s:s, s:s}", "code", "RANDOM", "message", "drawn");
     replies->made = json_array();
     replies->lists = calloc(definition->steps_len * 2, sizeof *replies->lists);
@@ -254,7 +284,7 @@ struct replies *replies_read(const char *path, const struct definition *definiti
         if (step->kind != STEP_COMMAND && step->kind != STEP_WAIT && (step->kind != STEP_SAGA || step->detached))
             continue;
         add_list(replies, step->name, (int)i, ACTION_EXECUTE);
-        if (step->compensation != NULL)
+        if (step->kind == STEP_COMMAND)
             add_list(replies, step->name, (int)i, ACTION_COMPENSATE);
     }
     if (path == NULL)

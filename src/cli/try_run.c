@@ -158,6 +158,7 @@ static bool settles_answer(enum history_kind kind)
     case HISTORY_SIGNAL:
     case HISTORY_SIGNAL_KEPT:
     case HISTORY_SIGNAL_REFUSED:
+    case HISTORY_UNDO_IGNORED:
     case HISTORY_FALLBACK:
     case HISTORY_KIND_COUNT: return false;
     }
@@ -272,7 +273,8 @@ static void deliver(struct running *running, size_t at)
     static const char *const outcomes[] = {NULL, "success", "failure", "retry", "pending"};
     struct saga_event event = {.kind = EVENT_REPLY, .at_ms = arrival.at_ms, .step = arrival.step, .action = arrival.action,
                                .attempt = arrival.attempt, .outcome = answer->outcome, .retry_after_ms = answer->retry_after_ms,
-                               .body = answer->body, .headers = answer->headers};
+                               .body = answer->body, .headers = answer->headers,
+                               .compensation = json_string_value(json_object_get(answer->headers, "saga-compensation"))};
     json_t *row = NULL;
 
     memmove(&running->arrivals[at], &running->arrivals[at + 1], (running->arrivals_len - at - 1) * sizeof *running->arrivals);

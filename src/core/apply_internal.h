@@ -80,6 +80,13 @@ void wait_signal(struct apply *apply, const struct saga_event *event);
  */
 void forward_fall_back(struct apply *apply, struct saga_step *step, const char *code, const char *message);
 
+/* undo.c */
+/** What undoes it, whether a reply has named it or the definition: how often, how long, and of the definition's the rest; NULL = nothing does. */
+const struct definition_compensation *undo_of(const struct definition *definition, const struct saga_step *step);
+const char *undo_command(const struct definition *definition, const struct saga_step *step); /* of one that has */
+/** A success may name the step's compensation, while nobody has begun to undo it. True: now it has one. */
+bool undo_named(struct apply *apply, const struct saga_event *event, struct saga_step *step);
+
 /* repeat.c */
 /** Was this attempt of an earlier poll than the present one? */
 bool repeat_is_over(const struct apply *apply, const struct saga_step *step, int attempt);
@@ -93,7 +100,7 @@ int fallback_enter_value(struct apply *apply, struct saga_step *step); /* like f
 /** Did something stand in for it? Then it counts as behind. */
 bool fallback_taken(const struct saga_step *step);
 /** A success of a step for which something stands in, while the saga goes forward: nobody uses it; it is undone if the saga turns back. */
-void fallback_done_after_all(struct apply *apply, struct saga_step *step, json_t *output);
+void fallback_done_after_all(struct apply *apply, struct saga_step *step, const struct reply_meaning *meaning);
 
 /* compensate.c */
 void compensate_begin(struct apply *apply, int step, const char *code, const char *message);

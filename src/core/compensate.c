@@ -11,7 +11,7 @@
 
 static const struct definition_compensation *compensation_of(const struct apply *apply, const struct saga_step *step)
 {
-    return apply->definition->steps[step->index].compensation;
+    return undo_of(apply->definition, step);
 }
 
 /* The groups under way end with the step that failed in them. */
@@ -121,7 +121,9 @@ static void send(struct apply *apply, struct saga_step *step)
         input = NULL; /* it knows what it did */
     } else if (step->undo_input != NULL) {
         input = json_incref(step->undo_input);
-    } else if (compensation->input == NULL) {
+    } else if (step->undo != NULL && json_object_get(step->undo, "input") != NULL) {
+        input = json_incref(json_object_get(step->undo, "input"));
+    } else if (step->undo != NULL || compensation->input == NULL) {
         input = default_input(apply, step);
         apply->failed = apply->failed || input == NULL;
     } else if (!apply_template(apply, compensation->input, &input, &error) && error != NULL) {
@@ -145,8 +147,8 @@ static void send(struct apply *apply, struct saga_step *step)
     effect->step = step->index;
     effect->action = ACTION_COMPENSATE;
     effect->attempt = step->compensations;
-    effect->service = compensation->service;
-    effect->command = compensation->command;
+    effect->service = saga_undo_service(apply->next, step);
+    effect->command = undo_command(apply->definition, step);
     effect->input = input;
     effect->expires_at_ms = step->due_at_ms;
     if (child)
@@ -229,8 +231,10 @@ void compensate_late(struct apply *apply, struct saga_step *step)
     apply_history(apply, HISTORY_LATE, step->index, step->attempts);
     if (compensation_of(apply, step) == NULL)
         return;
-    step->status = STEP_DONE;
-    step->done_order = apply_next_order(apply);
+    if (step->done_order == 0) {
+        step->status = STEP_DONE;
+        step->done_order = apply_next_order(apply);
+    }
     if (saga->status != SAGA_PARKED)
         compensate_next(apply);
 }

@@ -265,6 +265,19 @@ static void repeat_of(struct checking *checking, const json_t *parent, struct de
     read_leave(checking, len);
 }
 
+static struct definition_compensation *compensation_new(struct checking *checking, const struct defaults *defaults)
+{
+    struct definition_compensation *compensation = calloc(1, sizeof *compensation);
+
+    if (compensation == NULL) {
+        checking->no_memory = true;
+        return NULL;
+    }
+    compensation->timeout_ms = defaults->undo_timeout_ms;
+    compensation->retry = inherit(checking, &defaults->undo_retry);
+    return compensation;
+}
+
 static struct definition_compensation *compensation_of(struct checking *checking, const json_t *parent, const char *step_service,
                                                        const struct defaults *defaults)
 {
@@ -275,14 +288,10 @@ static struct definition_compensation *compensation_of(struct checking *checking
 
     if (doc == NULL)
         return NULL;
-    compensation = calloc(1, sizeof *compensation);
-    if (compensation == NULL) {
-        checking->no_memory = true;
+    compensation = compensation_new(checking, defaults);
+    if (compensation == NULL)
         return NULL;
-    }
     len = read_enter(checking, "compensation");
-    compensation->timeout_ms = defaults->undo_timeout_ms;
-    compensation->retry = inherit(checking, &defaults->undo_retry);
     if (read_members(checking, doc, names)) {
         compensation->service = service_of(checking, doc, false);
         if (compensation->service == NULL && step_service != NULL)
@@ -307,6 +316,8 @@ static void command_step_of(struct checking *checking, const json_t *doc, const 
     read_duration(checking, doc, "timeout", &step->timeout_ms);
     retry_of(checking, doc, &step->retry);
     step->compensation = compensation_of(checking, doc, step->service, defaults);
+    if (step->compensation == NULL)
+        step->unsaid = compensation_new(checking, defaults);
     reply_of(checking, doc, step);
     repeat_of(checking, doc, step);
     pivot = json_object_get(doc, "pivot");
@@ -829,6 +840,17 @@ enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct fi
     return BATON_OK;
 }
 
+static void free_compensation(struct expr_vm *vm, struct definition_compensation *compensation)
+{
+    if (compensation == NULL)
+        return;
+    free(compensation->service);
+    free(compensation->command);
+    template_free(vm, compensation->input);
+    free_retry(&compensation->retry);
+    free(compensation);
+}
+
 static void free_step(struct expr_vm *vm, struct definition_step *step)
 {
     free(step->name);
@@ -857,13 +879,8 @@ static void free_step(struct expr_vm *vm, struct definition_step *step)
         expr_free(vm, step->reply->output);
         free(step->reply);
     }
-    if (step->compensation != NULL) {
-        free(step->compensation->service);
-        free(step->compensation->command);
-        template_free(vm, step->compensation->input);
-        free_retry(&step->compensation->retry);
-        free(step->compensation);
-    }
+    free_compensation(vm, step->compensation);
+    free_compensation(vm, step->unsaid);
 }
 
 void definition_free(struct definition *definition)

@@ -42,11 +42,11 @@ int fallback_enter_value(struct apply *apply, struct saga_step *step)
     return forward_follow(apply, step->index);
 }
 
-void fallback_done_after_all(struct apply *apply, struct saga_step *step, json_t *output)
+void fallback_done_after_all(struct apply *apply, struct saga_step *step, const struct reply_meaning *meaning)
 {
     if (step->done_order > 0)
         return;
     step->done_order = apply_next_order(apply);
-    apply_set(apply, &step->output, json_incref(output));
+    forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
     step->changed = true;
 }

@@ -478,6 +478,11 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         apply->effects->disposition = success ? IGNORED_DUPLICATE : IGNORED_LATE;
         return;
     }
+    if (success && undo_named(apply, event, step) && apply->next->turned_back) {
+        forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
+        compensate_late(apply, step);
+        return;
+    }
     if (resumes(apply, event, step, meaning))
         return;
     if (apply->next->status == SAGA_RUNNING && (step->status == STEP_RUNNING || step->status == STEP_RETRYING)) {
@@ -489,7 +494,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
     switch (step->status) {
     case STEP_FAILED:
         if (success && step->attempts > 0 && fallback_taken(step) && (!apply->next->turned_back || step->done_order > 0)) {
-            fallback_done_after_all(apply, step, meaning->output);
+            fallback_done_after_all(apply, step, meaning);
             apply->effects->disposition = IGNORED_LATE;
         } else if (success && step->attempts > 0) {
             forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);

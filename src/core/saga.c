@@ -48,7 +48,7 @@ static const char *const history_names[HISTORY_VERB] = {
     [HISTORY_DUPLICATE_START] = "duplicate-start", [HISTORY_WAITING] = "waiting",
     [HISTORY_SIGNAL] = "signal",             [HISTORY_SIGNAL_KEPT] = "signal-kept",
     [HISTORY_SIGNAL_REFUSED] = "signal-refused", [HISTORY_FALLBACK] = "fallback",
-    [HISTORY_POLLED] = "polled",
+    [HISTORY_POLLED] = "polled",             [HISTORY_UNDO_IGNORED] = "undo-ignored",
 };
 
 static int name_index(const char *const *names, int count, const char *text)
@@ -150,6 +150,7 @@ void saga_free(struct saga *saga)
         json_decref(saga->steps[i].input);
         json_decref(saga->steps[i].undo_input);
         json_decref(saga->steps[i].child);
+        json_decref(saga->steps[i].undo);
     }
     for (size_t i = 0; i < saga->history_len; i++)
         json_decref(saga->history[i].note);
@@ -208,6 +209,7 @@ struct saga *saga_clone(const struct saga *saga)
         json_incref(copy->steps[i].input);
         json_incref(copy->steps[i].undo_input);
         json_incref(copy->steps[i].child);
+        json_incref(copy->steps[i].undo);
     }
     if (copy->history == NULL)
         copy->history_len = 0;
@@ -261,7 +263,7 @@ size_t saga_heap_bytes(const struct saga *saga)
 
     for (size_t i = 0; i < saga->steps_len; i++)
         bytes += json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].dataref) + json_heap_bytes(saga->steps[i].error) + json_heap_bytes(saga->steps[i].input) +
-                 json_heap_bytes(saga->steps[i].undo_input) + json_heap_bytes(saga->steps[i].child);
+                 json_heap_bytes(saga->steps[i].undo_input) + json_heap_bytes(saga->steps[i].child) + json_heap_bytes(saga->steps[i].undo);
     for (size_t i = 0; i < saga->history_len; i++)
         bytes += json_heap_bytes(saga->history[i].note);
     return bytes;

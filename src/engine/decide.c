@@ -356,7 +356,7 @@ static enum baton_err decide_reply(struct engine *engine, struct item *item, str
         return dead_letter(engine, item, DLQ_WRONG_STEP,
                            "the saga has sent no such command: the correlation id must be echoed as it came", err);
     step = &saga->definition->steps[index];
-    service = id->action == ACTION_EXECUTE ? step->service : step->compensation->service; /* NULL = a child */
+    service = id->action == ACTION_EXECUTE ? step->service : saga_undo_service(saga, reached); /* NULL = a child */
     if (strcmp(reply_topic_of(engine, service), cause.topic) != 0) {
         (void)baton_fail(&why, BATON_E_POISON, "replies of %s %s are believed from %s only", service == NULL ? "the child of" : "service",
                          service == NULL ? id->step : service, reply_topic_of(engine, service));
@@ -379,6 +379,7 @@ static enum baton_err decide_reply(struct engine *engine, struct item *item, str
     event.body = item->reply.body;
     event.dataref = item->reply.dataref;
     event.headers = item->reply.headers;
+    event.compensation = item->reply.compensation;
     return decide_apply(engine, entry, &event, &cause, err);
 }
 

@@ -45,7 +45,7 @@ static const json_t *reference(const struct saga *saga, const struct effect *eff
     bool undo = effect->action == ACTION_COMPENSATE;
     const json_t *other = reached == NULL ? NULL : undo ? reached->undo_input : reached->input;
 
-    if (other != NULL || (undo && step->compensation == NULL))
+    if (other != NULL || (undo && (step->compensation == NULL || (reached != NULL && reached->undo != NULL))))
         return NULL;
     return saga_dataref(saga, undo ? step->compensation->input : step->input, undo ? effect->step : -1);
 }

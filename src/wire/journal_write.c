@@ -84,6 +84,10 @@ static void put_reply(struct buffer *out, const struct saga *saga, const struct 
         text_put(out, ",\"dataref\":");
         json_write(out, event->dataref);
     }
+    if (event->compensation != NULL) {
+        text_put(out, ",\"compensation\":");
+        text_string(out, event->compensation);
+    }
     text_put(out, ",\"body\":");
     json_write(out, event->body);
     if (event->headers != NULL) {

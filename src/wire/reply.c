@@ -8,6 +8,7 @@
 #include "dataref.h"
 #include "ids.h"
 #include "payload.h"
+#include <stdlib.h>
 #include <string.h>
 
 #define RETRY_AFTER_MAX_MS INT64_C(604800000) /* 7 days */
@@ -164,6 +165,23 @@ static json_t *read_headers(const struct bus_message *message)
     return headers;
 }
 
+/* The core knows whether it can be one; what is no text, or too long, cannot. NULL also if memory ran out: *fine tells. */
+static char *read_compensation(const struct bus_message *message, bool *fine)
+{
+    struct text_view view = header_text(message, "saga-compensation");
+    json_t *text = NULL;
+    char *copy = NULL;
+
+    if (view.text == NULL)
+        return NULL;
+    if (view.len <= UNDO_BYTES_MAX && memchr(view.text, '\0', view.len) == NULL)
+        text = json_stringn(view.text, view.len); /* NULL: no UTF-8 */
+    copy = strdup(text == NULL ? "" : json_string_value(text));
+    json_decref(text);
+    *fine = copy != NULL;
+    return copy;
+}
+
 static enum baton_err read_body(const struct bus_message *message, const struct cloudevent *event,
                                 const struct json_limits *limits, struct wire_reply *reply, enum dlq_reason *ret_reason,
                                 struct baton_error *err)
@@ -222,6 +240,13 @@ enum baton_err wire_reply_read(const struct bus_message *message, const struct j
     }
     reply.problem = says_problem(message, structured);
     reply.retry_after_ms = read_retry_after(message);
+    if (rc == BATON_OK) {
+        bool fine = true;
+
+        reply.compensation = read_compensation(message, &fine);
+        if (!fine)
+            rc = baton_fail(err, BATON_E_NOMEM, "reply: out of memory");
+    }
     cloudevent_clear(&event);
     if (rc != BATON_OK) {
         wire_reply_clear(&reply);
@@ -236,5 +261,6 @@ void wire_reply_clear(struct wire_reply *reply)
     json_decref(reply->body);
     json_decref(reply->dataref);
     json_decref(reply->headers);
+    free(reply->compensation);
     memset(reply, 0, sizeof *reply);
 }

@@ -100,6 +100,15 @@ static json_t *read_dataref(struct reading *reading)
     return NULL;
 }
 
+static json_t *read_undo(struct reading *reading)
+{
+    json_t *undo = read_value(reading, "undo");
+
+    if (undo != NULL && (!json_is_string(json_object_get(undo, "service")) || !json_is_string(json_object_get(undo, "command"))))
+        reading->wrong = "undo";
+    return undo;
+}
+
 static void read_step(struct reading *reading, struct saga_step *step)
 {
     const char *status = json_string_value(member(reading, "status"));
@@ -129,6 +138,7 @@ static void read_step(struct reading *reading, struct saga_step *step)
     step->children_failed = (int)read_number(reading, "childrenFailed", INT_MAX);
     step->input = read_value(reading, "input");
     step->undo_input = read_value(reading, "undoInput");
+    step->undo = read_undo(reading);
     step->output = read_value(reading, "output");
     step->dataref = read_dataref(reading);
     step->error = read_value(reading, "error");

@@ -56,6 +56,10 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
         text_put(out, ",\"undoInput\":");
         json_write(out, step->undo_input);
     }
+    if (step->undo != NULL) {
+        text_put(out, ",\"undo\":");
+        json_write(out, step->undo);
+    }
     if (step->dataref != NULL) {
         text_put(out, ",\"dataref\":");
         json_write(out, step->dataref);

@@ -137,7 +137,7 @@ equal("its output", report["output"]["ref"], "***")
 
 for what, text, place, says in [
     ("a step that there is not", '{"resreve": []}', "1:2", 'no step is called "resreve"; did you mean "reserve"?'),
-    ("a compensation that there is not", '{\n "ship/c": []}', "2:2", "step ship has no compensation"),
+    ("a compensation that there is not", '{\n "ship/c": []}', "2:2", "step ship has no compensation, and no answer of it names one"),
     ("a compensation by a wrong name", '{"setle/c": []}', "1:2", 'did you mean "settle/c"?'),
     ("an outcome that there is not", '{"reserve": [{"outcome": "sucess"}]}', "1:26", 'timeout expected; did you mean "success"?'),
     ("an outcome that is no text", '{"reserve": [{"outcome": 1}]}', "1:26", "success, failure, retry, pending or timeout expected"),

@@ -461,7 +461,7 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
     } replies[] = {
         {"ok", ACTION_EXECUTE, REPLY_SUCCESS}, {"seven", ACTION_EXECUTE, REPLY_SUCCESS}, {"no", ACTION_EXECUTE, REPLY_FAILURE}, {"again", ACTION_EXECUTE, REPLY_RETRY},
         {"later", ACTION_EXECUTE, REPLY_RETRY}, {"wait", ACTION_EXECUTE, REPLY_PENDING}, {"undone", ACTION_COMPENSATE, REPLY_SUCCESS},
-        {"undo-no", ACTION_COMPENSATE, REPLY_FAILURE}, {"undo-wait", ACTION_COMPENSATE, REPLY_PENDING},
+        {"undo-no", ACTION_COMPENSATE, REPLY_FAILURE}, {"undo", ACTION_EXECUTE, REPLY_SUCCESS}, {"odd", ACTION_EXECUTE, REPLY_SUCCESS}, {"undo-wait", ACTION_COMPENSATE, REPLY_PENDING},
     };
     static char step[16];
     char verb[16] = "";
@@ -516,6 +516,7 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
             event.outcome = replies[i].outcome;
             event.body = strcmp(verb, "seven") == 0 ? json_pack("{s:i}", "n", 7) : NULL;
             event.retry_after_ms = strcmp(verb, "later") == 0 ? 5000 : 0;
+            event.compensation = strcmp(verb, "undo") == 0 ? "{\"command\":\"V\"}" : strcmp(verb, "odd") == 0 ? "{\"comand\":\"V\"}" : NULL;
             event.attempt = attempt > 0 ? attempt : entry == NULL ? 1 : replies[i].action == ACTION_EXECUTE ? entry->attempts : entry->compensations;
             return event;
         }
@@ -613,6 +614,24 @@ static const char polling_on[] =
     "{\"name\":\"t\",\"service\":\"s\",\"command\":\"T\",\"repeat\":{\"until\":\"${body.n == 7}\",\"interval\":\"5s\",\"limit\":2}},"
     "{\"name\":\"v\",\"service\":\"s\",\"command\":\"V\",\"repeat\":{\"until\":\"${body.n == 7}\",\"interval\":\"5s\",\"limit\":1},\"fallback\":{\"output\":7}},"
     "{\"name\":\"u\",\"service\":\"s\",\"command\":\"U\",\"repeat\":{\"until\":\"${body.n + 1}\",\"interval\":\"5s\",\"limit\":2}}]}";
+
+/* What a reply names goes before it; of b the definition names none, the pivot may be undone by t. */
+static const char named[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":1},\"compensation\":{\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0}}},\"steps\":["
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\",\"retry\":{\"attempts\":1}}},"
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\"},"
+    "{\"name\":\"c\",\"service\":\"t\",\"command\":\"C\"}]}";
+
+/* "undo STEP" is a success that names a compensation, "odd STEP" one that names what cannot be one. */
+static const struct row undo_rows[] = {
+    {"what a reply names undoes a step of which the definition says nothing", "start, ok a, undo b, no c, undone b, undone a", "a#1, b#1, c#1, ~b#1, ~a#1, result; compensated", named},
+    {"it is tried as often as compensations are", "start, ok a, undo b, no c, due, due, due, retry, undone b, undone a",
+     "a#1, b#1, c#1, ~b#1, ~b#2, parked, resumed, ~b#3, ~a#1, result; compensated", named},
+    {"what cannot be one counts as none", "start, ok a, odd b, no c, undone a", "a#1, b#1, c#1, ~a#1, result; compensated", named},
+    {"a late success names it too", "start, ok a, due, undo b, undone a, undone b", "a#1, b#1, ~a#1, ~b#1, result; compensated", named},
+    {"also when all is over", "start, ok a, due, undone a, undo b, undone b", "a#1, b#1, ~a#1, result, ~b#1; compensated", named},
+    {"a refusal names nothing", "start, ok a, no b, undone a", "a#1, b#1, ~a#1, result; compensated", named},
+};
 
 static const struct row repeat_rows[] = {
     {"an answer that will not do is followed by another poll", "start, ok a, ok t, due, seven t", "a#1, t#1, t#2, c#1; running", polling},
@@ -912,6 +931,54 @@ static void what_stands_in_has_the_output(void **state)
     expr_vm_free(vm);
 }
 
+/* What is named, and what comes of it: service, command and input; "-" = the definition's. */
+static void a_reply_names_what_undoes_its_step(void **state)
+{
+    static char too_long[UNDO_BYTES_MAX + 64];
+    static const struct {
+        const char *named, *then;
+    } texts[] = {
+        {"{\"command\":\"V\"}", "s V {\"input\":{},\"output\":7}"},
+        {"{\"command\":\"V\",\"input\":[1]}", "s V [1]"},
+        {"{\"command\":\"V\",\"input\":null,\"service\":\"t\"}", "t V null"},
+        {"{\"command\":\"V\",\"service\":\"elsewhere\"}", "-"},
+        {"{\"command\":\"V\",\"service\":7}", "-"},
+        {"{\"command\":\"V\",\"inputs\":1}", "-"},
+        {"{\"command\":\"\"}", "-"},
+        {"{\"command\":\"a\\nb\"}", "-"},
+        {"{\"input\":1}", "-"},
+        {"[]", "-"},
+        {"{", "-"},
+        {"", "-"},
+        {too_long, "-"},
+    };
+    struct expr_vm *vm = expr_vm_new();
+
+    (void)state;
+    (void)snprintf(too_long, sizeof too_long, "{\"command\":\"V\",\"input\":\"%0*d\"}", UNDO_BYTES_MAX, 0);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct definition *definition = NULL;
+        struct effects effects = {0};
+        struct saga *saga = saga_of(named, vm, &definition, &effects);
+        struct saga_event event = {.kind = EVENT_REPLY, .at_ms = 1000000, .attempt = 1, .outcome = REPLY_SUCCESS, .body = json_integer(7), .compensation = texts[i].named};
+        struct buffer said = {0};
+
+        assert_int_equal(saga_apply(&saga, &event, &effects), BATON_OK);
+        json_decref(event.body);
+        assert_true((saga->history[saga->history_len - 2].kind == HISTORY_UNDO_IGNORED || saga->history[saga->history_len - 3].kind == HISTORY_UNDO_IGNORED) ==
+                    (strcmp(texts[i].then, "-") == 0));
+        reply(&saga, &effects, "b", ACTION_EXECUTE, NULL);
+        say(&said, "%s %s ", effects.items[0].service, effects.items[0].command);
+        json_write(&said, effects.items[0].input);
+        assert_text(texts[i].named, &said, strcmp(texts[i].then, "-") == 0 ? "s U {\"input\":{},\"output\":7}" : texts[i].then);
+        buffer_free(&said);
+        effects_free(&effects);
+        saga_free(saga);
+        definition_free(definition);
+    }
+    expr_vm_free(vm);
+}
+
 static void time_never_runs_back(void **state)
 {
     struct expr_vm *vm = expr_vm_new();
@@ -939,13 +1006,14 @@ int main(void)
         cmocka_unit_test(a_flood_of_duplicates_does_not_push_out_the_rest),
         cmocka_unit_test(an_operators_input_stays),
         cmocka_unit_test(what_stands_in_has_the_output),
+        cmocka_unit_test(a_reply_names_what_undoes_its_step),
         cmocka_unit_test(time_never_runs_back),
     };
 
     int failed = 0;
 
     given = json_pack("{s:i}", "by", 7);
-    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
+    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(undo_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(given);
     return failed;
 }

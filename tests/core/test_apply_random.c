@@ -81,6 +81,7 @@ static void tell(struct buffer *out, const struct worker *worker)
         tell_json(out, "undo input", step->undo_input);
         tell_json(out, "child", step->child);
         say(out, " failed=%d", step->children_failed);
+        tell_json(out, "undo", step->undo);
     }
     say(out, "\n%s %s", disposition_name(worker->effects.disposition), worker->effects.refusal);
     for (size_t i = 0; i < worker->effects.len; i++) {
@@ -99,6 +100,7 @@ struct book {
     int poll[STEPS_MAX];       /* of the last command of a repeat */
     int poll_first[STEPS_MAX]; /* its first attempt */
     bool answered[STEPS_MAX];  /* it was, with a success */
+    bool named[STEPS_MAX];     /* with a success a compensation that can be one was named */
     bool silent[STEPS_MAX];    /* an attempt went unanswered */
     bool by_hand[STEPS_MAX];   /* an operator said that it was done */
     bool left[STEPS_MAX];      /* an operator said that its compensation is left out */
@@ -270,20 +272,32 @@ static void check_execute(const struct world *world, const struct effect *effect
     MUST(step->retry.attempts == RETRY_UNLIMITED || effect->attempt - saga_step_find(after, effect->step)->forgiven <= step->retry.attempts, "an attempt beyond the budget");
 }
 
+/* By its definition, or by a reply. */
+static bool undoable(const struct world *world, int index)
+{
+    const struct saga_step *step = saga_step_find(world->one.saga, index);
+
+    return world->one.definition->steps[index].compensation != NULL || (step != NULL && step->undo != NULL);
+}
+
 static void check_compensate(const struct world *world, const struct effect *effect)
 {
     const struct book *book = &world->book;
     const struct saga *after = world->one.saga;
-    const struct definition_compensation *undo = world->one.definition->steps[effect->step].compensation;
+    const json_t *named = saga_step_find(after, effect->step)->undo;
+    const struct definition_step *step = &world->one.definition->steps[effect->step];
+    const struct definition_compensation *undo = step->compensation != NULL ? step->compensation : step->unsaid;
 
-    MUST(undo != NULL, "a compensate command for a step that has none");
+    MUST(step->compensation != NULL || named != NULL, "a compensate command for a step that has none");
+    MUST(named == NULL || world->book.named[effect->step], "a compensation that no reply has named");
     if (effect->kind == EFFECT_COMMAND)
-        MUST(strcmp(effect->service, undo->service) == 0 && strcmp(effect->command, undo->command) == 0, "another compensation's command");
+        MUST(named != NULL ? strcmp(effect->service, step->service) == 0 && strcmp(effect->command, "Named") == 0
+                           : strcmp(effect->service, undo->service) == 0 && strcmp(effect->command, undo->command) == 0, "another compensation's command");
     MUST(undo->retry.attempts == RETRY_UNLIMITED || effect->attempt - saga_step_find(after, effect->step)->forgiven <= undo->retry.attempts, "a compensation beyond its budget");
     MUST(book->sent[effect->step][ACTION_EXECUTE] > 0 || book->by_hand[effect->step], "a compensation of what was never sent");
     MUST(book->succeeded[effect->step] || book->silent[effect->step] || book->by_hand[effect->step], "a compensation of what was never done");
     for (int i = 0; effect->attempt == 1 && i < STEPS_MAX; i++) {
-        if (i != effect->step && (to_be_undone(status_of(after, i)) || skipped_perhaps_done(after, i)) && world->one.definition->steps[i].compensation != NULL)
+        if (i != effect->step && (to_be_undone(status_of(after, i)) || skipped_perhaps_done(after, i)) && undoable(world, i))
             MUST(book->order[i] < book->order[effect->step], "a compensation that is not the last thing done");
     }
 }
@@ -524,6 +538,7 @@ static void say_it(struct world *world, int step, enum saga_action action, int a
 {
     static const char *const codes[] = {"BUSY", "NO", "TRANSIENT", ""};
     struct saga_event event = {.kind = EVENT_REPLY, .at_ms = world->now, .step = step, .action = action, .attempt = attempt};
+    static const char *const compensations[8] = {"{\"command\":\"Named\"}", "{\"command\":7}", NULL};
     struct random *random = &world->random;
     bool mapped = world->one.definition->steps[step].reply != NULL && action == ACTION_EXECUTE;
     const char *code = codes[random_below(random, 4)];
@@ -559,6 +574,8 @@ static void say_it(struct world *world, int step, enum saga_action action, int a
     if (outcome == REPLY_SUCCESS && action == ACTION_EXECUTE && attempt >= 1 && attempt <= world->book.sent[step][action]) {
         world->book.succeeded[step] = true;
         world->book.answered[step] = world->book.answered[step] || attempt >= world->book.poll_first[step];
+        event.compensation = compensations[random_below(random, 8)];
+        world->book.named[step] = world->book.named[step] || event.compensation == compensations[0];
     }
     world->refusing = outcome == REPLY_FAILURE && action == ACTION_EXECUTE;
     happen(world, &event);
@@ -802,7 +819,7 @@ static void check_end(const struct world *world)
         if (saga->status == SAGA_COMPLETED)
             MUST(behind(world, i), "completed, but not all its steps are done");
         MUST((saga->status != SAGA_COMPENSATED && saga->status != SAGA_CANCELLED) || !is_open(status), "compensated, but a step goes on");
-        if ((saga->status == SAGA_COMPENSATED || saga->status == SAGA_CANCELLED) && definition->steps[i].compensation != NULL) {
+        if ((saga->status == SAGA_COMPENSATED || saga->status == SAGA_CANCELLED) && undoable(world, i)) {
             MUST(!to_be_undone(status) && !skipped_perhaps_done(saga, i), "compensated, but a done step is not undone");
             MUST(!world->book.succeeded[i] || definition->steps[i].output != NULL || status == STEP_COMPENSATED || world->book.left[i] ||
                      saga_step_find(saga, i)->forever, "compensated, but a success was left in place");

@@ -622,7 +622,8 @@ def check_commands(case):
         defined = case.step_of(saga.steps[-1].after, step)
         service, name = defined.get("service"), defined.get("command")
         if action == "compensate":
-            service, name = defined.get("compensation", {}).get("service", service), defined.get("compensation", {}).get("command")
+            undo = saga.steps[-1].after["steps"].get(step, {}).get("undo", defined.get("compensation", {}))  # as a reply named it, else as defined
+            service, name = undo.get("service", service), undo.get("command")
         if command.topic != f"{case.evidence.prefix}{service}.commands" or header(command, "ce_type") != name:
             yield f"{where}: command {message}: it is {header(command, 'ce_type')}, the definition says {name} of {service}"
         for fault in check_dataref(header(command, "ce_dataref"), saga.steps[-1].after, step, defined if action == "execute" else defined.get("compensation", {}),
@@ -836,7 +837,7 @@ def check_compensations(case):
         for step in saga.steps:
             steps = step.after["steps"]
             for name, entry in steps.items():
-                undoable = is_undoable(case.step_of(step.after, name))
+                undoable = is_undoable(case.step_of(step.after, name)) or "undo" in entry
                 if undoable and name not in reached and (entry["status"] in ("done", "unknown", *UNDOING) or "doneOrder" in entry):
                     reached.add(name)
                     done.append(name)
@@ -911,7 +912,7 @@ def outcome_of(reply):
 def check_effects(case):
     """By what the participants said, not by what was made of it: an effect of a compensated saga is undone, each step of a completed one
     succeeded."""
-    said = collections.defaultdict(set)
+    said, named = collections.defaultdict(set), collections.defaultdict(list)
     dead = {note[1:4] for note in case.notes if note[0].startswith("dead-letter:")}
     for record in case.evidence.of("replies"):
         message = header(record, "kafka_correlationId") or header(record, "ce_causationid")
@@ -920,15 +921,18 @@ def check_effects(case):
         message = plain(message)
         if message and message.count("/") == 3 and (record.topic, record.partition, record.offset) not in dead:
             said[message.rsplit("/", 1)[0]].add(outcome_of(record))
+            named[message.rsplit("/", 1)[0]].append(header(record, "saga-compensation"))
     for saga_id, saga in case.sagas.items():
         for name, entry in (saga.state["steps"] if saga.state else {}).items():
             defined = case.step_of(saga.state, name)
             if "reply" in defined or "command" not in defined:
                 continue
             execute, undo = said[f"{saga_id}/{name}/x"], said[f"{saga_id}/{name}/c"]
+            if "undo" in entry and not any(text and json.loads(text)["command"] == entry["undo"]["command"] for text in named[f"{saga_id}/{name}/x"]):
+                yield f"saga {saga_id}: {name} is undone by {entry['undo']}, which no reply has named"
             if (saga_id, name) in case.by_hand:
                 continue  # an operator knows better
-            if saga.state["status"] in ("compensated", "cancelled") and "success" in execute and "compensation" in defined and "success" not in undo:
+            if saga.state["status"] in ("compensated", "cancelled") and "success" in execute and ("compensation" in defined or "undo" in entry) and "success" not in undo:
                 yield f"saga {saga_id}: compensated, but the participant of {name} has done it and not undone it"
             if saga.state["status"] == "completed" and entry["status"] != "skipped" and "fallback" not in entry and "success" not in execute:
                 yield f"saga {saga_id}: completed, but the participant of {name} has not said that it is done"

@@ -256,6 +256,8 @@ ROWS = [  # what is damaged, how, what the checker says of it
      "neither ended nor parked"),
     ("an effect that nobody undid", change("baton.replies", of("kafka_correlationId", "no/C/x/1"),
                                            headers=lambda headers: headers[1:], value=b"{}"), "the participant of C has done it and not undone it"),
+    ("a compensation that nobody named", rewrite(last_of("no"), lambda document: its(document, "no")["patch"]["steps"]["A"].update(undo={"service": "chain", "command": "UndoA"})),
+     "saga no: A is undone by {'service': 'chain', 'command': 'UndoA'}, which no reply has named"),
     ("a completion that nobody confirmed", change("baton.replies", of("kafka_correlationId", "plain/show/x/1"),
                                                   headers=lambda headers: [("saga-outcome", b"failure"), *headers]),
      "the participant of show has not said that it is done"),

@@ -56,6 +56,7 @@ static void change_step(struct random *random, struct saga_step *step)
     replace(&step->undo_input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
     replace(&step->child, random_one_in(random, 4) ? json_string("o-1001.ship:2") : NULL);
     step->children_failed = random_below(random, 2);
+    replace(&step->undo, random_one_in(random, 4) ? json_pack("{s:s, s:s, s:o}", "service", "undoer", "command", "Undo", "input", random_json(random, 2)) : NULL);
     replace(&step->output, random_one_in(random, 2) ? NULL : random_json(random, 3));
     replace(&step->dataref, random_one_in(random, 4) ? json_string("s3://bucket/\"1\"") : NULL);
     replace(&step->error, random_one_in(random, 2) ? NULL : random_error(random));

@@ -87,6 +87,10 @@ static const struct row {
     {"a reference beside the body", ID "\nce_dataref: s3://labels/7", "{}", "o-1/reserve/x/1 unsaid {} at \"s3://labels/7\""},
     {"the reference of a structured event", STRUCTURED ID, "{" CE ",\"dataref\":\"/files/1\"}", "o-1/reserve/x/1 unsaid none at \"/files/1\""},
     {"a reference that is no URI is refused", ID "\nce_dataref: ", "{}", "invalid-cloudevent"},
+    {"a compensation is taken as it is", ID "\nsaga-compensation: {\"command\":\"U\"}", "{}", "o-1/reserve/x/1 unsaid undo <{\"command\":\"U\"}> {}"},
+    {"what is no compensation too: the core knows", ID "\nsaga-compensation: nonsense", "{}", "o-1/reserve/x/1 unsaid undo <nonsense> {}"},
+    {"a compensation that is no UTF-8 is empty", ID "\nsaga-compensation: %ff", "{}", "o-1/reserve/x/1 unsaid undo <> {}"},
+    {"a compensation with a NUL is empty", ID "\nsaga-compensation: a%00b", "{}", "o-1/reserve/x/1 unsaid undo <> {}"},
 
     /* structured CloudEvents */
     {"a structured event: data is the body", STRUCTURED ID, "{" CE ",\"data\":{\"r\":1}}",
@@ -115,6 +119,8 @@ static void say_reply(struct buffer *out, const struct wire_reply *reply)
         say(out, " problem");
     if (reply->retry_after_ms > 0)
         say(out, " after %lld", (long long)reply->retry_after_ms);
+    if (reply->compensation != NULL)
+        say(out, " undo <%s>", reply->compensation);
     buffer_text(out, " ");
     if (reply->body == NULL)
         buffer_text(out, "none");

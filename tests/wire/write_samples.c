@@ -175,6 +175,7 @@ static void add_steps(struct random *random, struct journal_writer *writer)
         event.outcome = (enum reply_header_outcome)random_below(random, 5);
         event.problem = random_one_in(random, 2);
         event.retry_after_ms = random_below(random, 2);
+        event.compensation = random_one_in(random, 4) ? "{\"command\":\"Undo\"}" : NULL;
         effects.len = (size_t)random_below(random, 2);
         effects.disposition = (enum disposition)random_below(random, IGNORED_EARLY);
         journal_writer_step(writer, saga, &event, random_one_in(random, 2) ? NULL : &cause, &effects);
