@@ -36,6 +36,17 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
 /** The same in place: *saga is replaced by the new state (the old one is freed), or left exactly as it was. */
 enum baton_err saga_apply(struct saga **saga, const struct saga_event *event, struct effects *effects);
 
+/**
+ * Can a live saga go on by another version of its definition? Every step that it has reached must stand there under the same name, in the same group and order,
+ * and do the same; nothing may stand before it that would never run; the pivot is not changed behind its back. What it is asked with, timeouts and
+ * retries may differ: they hold from the next attempt on. The saga's own timeout stays.
+ *
+ * @ret_reason  Out, size bytes: why not.
+ */
+bool saga_migratable(const struct saga *saga, const struct definition *to, char *ret_reason, size_t size);
+/** The same, done: in place, or left as it was. */
+bool saga_migrate(struct saga *saga, const struct definition *to, char *ret_reason, size_t size);
+
 /** NULL if the saga keeps promise 4 (every live saga owns a due time or a parked reason), else what is wrong. */
 const char *saga_broken_rule(const struct saga *saga);
 

@@ -90,6 +90,7 @@ enum saga_verb {
     VERB_SKIP,       /* go on without this step, or without its compensation */
     VERB_COMPLETE,   /* this step, or its compensation, was done by hand */
     VERB_COMPENSATE, /* turn back, and end as compensated */
+    VERB_MIGRATE,    /* go on by another version of the definition */
     VERB_COUNT,
 };
 const char *saga_verb_name(enum saga_verb verb); /* "cancel", ... */
@@ -235,6 +236,8 @@ struct saga_event {
     const char *why;       /* at most VERB_WHY_MAX bytes; NULL = not said */
     const char *step_name; /* NULL = none */
     json_t *value;         /* retry: the input; skip, complete: the output; NULL or null = none */
+    const struct definition *definition; /* migrate: the version to go on by, must outlive the saga; NULL = it is not known */
+    int64_t version;       /* migrate: its number */
     const char *verb_id;   /* of the message that asked for it, for the journal; NULL = none */
     const char *job;       /* that asks it of many sagas, kept in the history's note; NULL = none */
 

@@ -129,6 +129,7 @@ struct wire_control { /* what an operator, or a program, asks of a saga */
     const char *signal; /* its name; NULL = it is a verb */
     enum saga_verb verb;
     const char *who, *why, *step; /* why, step: NULL = none; who too, of a signal */
+    int64_t version;              /* of migrate: the version to go on by; else 0 */
     json_t *value;                /* borrowed: the input of retry, the output of skip and complete, the data of a signal; NULL = none */
     struct wire_job *job;         /* owned; NULL = it asks it of one saga */
     char *message_id;             /* owned; ce_id; NULL = none */

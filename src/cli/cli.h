@@ -197,6 +197,12 @@ enum baton_err instance_name(const char *given, char *ret_name, size_t size, str
 enum baton_err reply_keys_read(struct cli *cli, char **ret_keys, size_t *ret_len, struct baton_error *err);
 void reply_keys_free(char *keys, size_t len); /* overwrites it first; NULL is fine */
 
+/* verb_command.c */
+/** Whoever runs this: user@host. */
+void verb_whoami(char *out, size_t size);
+/** Exits with usage if one of them is too long; NULL = not said. */
+void verb_check_who(struct cli *cli, const char *who, const char *why);
+
 /* the commands */
 int command_dev(struct cli *cli);
 int command_worker(struct cli *cli);
@@ -211,6 +217,7 @@ int command_status(struct cli *cli);
 int command_history(struct cli *cli);
 int command_list(struct cli *cli);
 int command_verb(struct cli *cli); /* signal, cancel, terminate, pause ...: by its name */
+int command_migrate(struct cli *cli);
 int command_config(struct cli *cli);
 int command_version(struct cli *cli);
 

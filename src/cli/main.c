@@ -76,6 +76,14 @@ static const struct cli_flag signal_flags[] = {
     {"--timeout", "SECONDS", "how long to wait for the answer; left out: 10"},
     {NULL, NULL, NULL},
 };
+static const struct cli_flag migrate_flags[] = {
+    {"--where", "FILTER", "only those that fit, as status=S,step=N,older=30m"},
+    {"--dry-run", NULL, "ask nothing of them: only say which would be refused, and why"},
+    {"--why", "TEXT", "the reason, for the sagas' history"},
+    {"--who", "NAME", "whoever asks; left out: this user and host"},
+    {"--timeout", "SECONDS", "how long to wait for the answer; left out: 600"},
+    {NULL, NULL, NULL},
+};
 #define VERB_CODES "Exit codes: 0 done, 4 no such saga, 6 the saga's state forbids it (it says why), 7 no worker has answered in time."
 
 static const struct cli_flag dev_flags[] = {
@@ -123,6 +131,9 @@ static const struct command commands[] = {
     {"skip", command_verb, false, "ID STEP", "go on without a step, or without its compensation", output_flags, VERB_CODES},
     {"complete", command_verb, false, "ID STEP", "a step, or its compensation, was done by hand", output_flags, VERB_CODES},
     {"compensate", command_verb, false, "ID", "turn a saga back, also one that is parked before the pivot", verb_flags, VERB_CODES},
+    {"migrate", command_migrate, false, "NAME FROM TO", "running sagas of one version go on by another", migrate_flags,
+     "Each is checked: it moves where its position maps, and stays where it does not.\n"
+     "Exit codes: 0 all moved, 4 a version is not deployed, 6 some were refused (it says why), 7 not done in time."},
     {"config", command_config, false, "", "every setting and where it comes from", none, ""},
     {"version", command_version, true, "", "versions of Baton and its libraries", none, ""},
 };

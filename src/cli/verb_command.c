@@ -51,7 +51,7 @@ static const char *value_member(const char *verb)
     return option == NULL ? "" : option + strlen("--");
 }
 
-static void whoami(char *out, size_t size)
+void verb_whoami(char *out, size_t size)
 {
     const struct passwd *user = getpwuid(geteuid());
     char host[64] = "";
@@ -88,7 +88,7 @@ static enum baton_err make_message(struct asking *asking, const char *step, stru
     char me[VERB_WHO_MAX + 1];
     enum baton_err rc = BATON_OK;
 
-    whoami(me, sizeof me);
+    verb_whoami(me, sizeof me);
     if (asking->value != NULL)
         rc = read_json(asking->value, value_option(name), &value, err);
     if (rc != BATON_OK)
@@ -171,6 +171,14 @@ static int by_id(struct asking *asking, const char *id)
     return ask(asking, id);
 }
 
+void verb_check_who(struct cli *cli, const char *who, const char *why)
+{
+    if (why != NULL && strlen(why) > VERB_WHY_MAX)
+        exit(cli_usage(cli, "--why: at most %d bytes", VERB_WHY_MAX));
+    if (who != NULL && (who[0] == '\0' || strlen(who) > VERB_WHO_MAX))
+        exit(cli_usage(cli, "--who: 1 to %d bytes expected", VERB_WHO_MAX));
+}
+
 /* Exits with usage if one is wrong. */
 static void read_options(struct cli *cli, struct asking *asking)
 {
@@ -188,10 +196,7 @@ static void read_options(struct cli *cli, struct asking *asking)
         asking->seconds = TIMEOUT_WHERE_S;
     if (seconds != NULL && !cli_number(seconds, 1, TIMEOUT_MAX_S, &asking->seconds))
         exit(cli_usage(cli, "--timeout \"%s\": 1 to %d expected", seconds, TIMEOUT_MAX_S));
-    if (asking->why != NULL && strlen(asking->why) > VERB_WHY_MAX)
-        exit(cli_usage(cli, "--why: at most %d bytes", VERB_WHY_MAX));
-    if (asking->who != NULL && (asking->who[0] == '\0' || strlen(asking->who) > VERB_WHO_MAX))
-        exit(cli_usage(cli, "--who: 1 to %d bytes expected", VERB_WHO_MAX));
+    verb_check_who(cli, asking->who, asking->why);
     if (asking->yes && asking->where == NULL)
         exit(cli_usage(cli, "--yes goes with --where"));
 }

@@ -32,6 +32,7 @@ static const char *const step_names[STEP_STATUS_COUNT] = {
 static const char *const verb_names[VERB_COUNT] = {
     [VERB_CANCEL] = "cancel", [VERB_TERMINATE] = "terminate", [VERB_PAUSE] = "pause",       [VERB_RESUME] = "resume",
     [VERB_RETRY] = "retry",   [VERB_SKIP] = "skip",           [VERB_COMPLETE] = "complete", [VERB_COMPENSATE] = "compensate",
+    [VERB_MIGRATE] = "migrate",
 };
 
 static const char *const history_names[HISTORY_VERB] = {

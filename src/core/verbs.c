@@ -291,6 +291,23 @@ static void about_step(struct apply *apply, const struct saga_event *event)
         by_hand(apply, step, event);
 }
 
+static void migrate(struct apply *apply, const struct saga_event *event)
+{
+    char reason[sizeof apply->effects->refusal] = "";
+    struct saga *saga = apply->next;
+
+    if (event->definition == NULL) {
+        refuse(apply, "version %lld of %s is not deployed", (long long)event->version, apply->definition->name);
+        return;
+    }
+    if (!saga_migrate(saga, event->definition, reason, sizeof reason)) {
+        refuse(apply, "%s", reason);
+        return;
+    }
+    apply->definition = saga->definition;
+    verbs_note(apply, event, -1);
+}
+
 void verbs_apply(struct apply *apply, const struct saga_event *event)
 {
     const struct saga *saga = apply->next;
@@ -314,6 +331,7 @@ void verbs_apply(struct apply *apply, const struct saga_event *event)
     case VERB_RETRY:
     case VERB_SKIP:
     case VERB_COMPLETE: about_step(apply, event); break;
+    case VERB_MIGRATE: migrate(apply, event); break;
     case VERB_COUNT: assert(false); break;
     }
 }

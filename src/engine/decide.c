@@ -409,6 +409,19 @@ static enum baton_err answer_control(struct engine *engine, const struct item *i
     return rc == BATON_OK ? decide_produce_out(engine, TAG_CAUSE, err) : rc;
 }
 
+enum baton_err decide_control_event(struct engine *engine, const struct item *item, const struct saga *saga, struct saga_event *ret_event, struct baton_error *err)
+{
+    struct saga_event event = wire_control_event(&item->control, engine->now_ms);
+    enum baton_err rc = BATON_OK;
+
+    if (saga != NULL && event.kind == EVENT_VERB && event.verb == VERB_MIGRATE)
+        rc = definitions_get(engine, saga->definition->name, event.version, NULL, &event.definition, err);
+    if (rc == BATON_E_NOMEM)
+        return rc;
+    *ret_event = event;
+    return BATON_OK;
+}
+
 enum baton_err decide_refused(struct engine *engine, struct item *item, const char *id, const struct saga_event *event, struct baton_error *err)
 {
     struct journal_cause cause = decide_cause(engine, item);
@@ -438,7 +451,7 @@ static enum baton_err decide_control(struct engine *engine, struct item *item, s
     static const char nobody[] = "no such saga: it never started here, or its retention is over";
     struct entry *entry = cache_find(engine, item->id);
     struct journal_cause cause = decide_cause(engine, item);
-    struct saga_event event = wire_control_event(&item->control, engine->now_ms);
+    struct saga_event event;
     enum baton_err rc = BATON_OK;
 
     if (entry->broken)
@@ -447,6 +460,9 @@ static enum baton_err decide_control(struct engine *engine, struct item *item, s
         rc = dead_letter(engine, item, DLQ_UNKNOWN_SAGA, nobody, err);
         return rc == BATON_OK ? answer_control(engine, item, ANSWER_UNKNOWN_SAGA, NULL, nobody, err) : rc;
     }
+    rc = decide_control_event(engine, item, decide_current(entry), &event, err);
+    if (rc != BATON_OK)
+        return rc;
     if (event.parent != NULL && !saga_is_child_of(decide_current(entry), event.parent))
         return dead_letter(engine, item, DLQ_UNKNOWN_SAGA, "the saga of this id is not its child", err);
     rc = decide_apply(engine, entry, &event, &cause, err);

@@ -358,6 +358,8 @@ struct journal_cause decide_cause(const struct engine *engine, const struct item
 enum baton_err decide_apply(struct engine *engine, struct entry *entry, const struct saga_event *event, const struct journal_cause *cause,
                             struct baton_error *err);
 /** Journal a verb that the saga's state forbids; the reason is in engine->effects. */
+/** The event that a control message asks for; of migrate with the definition, if it is known. BATON_E_NOMEM. */
+enum baton_err decide_control_event(struct engine *engine, const struct item *item, const struct saga *saga, struct saga_event *ret_event, struct baton_error *err);
 enum baton_err decide_refused(struct engine *engine, struct item *item, const char *id, const struct saga_event *event, struct baton_error *err);
 /** Is an answer to this control message wanted, where it may go? */
 bool decide_may_answer(struct engine *engine, const struct item *item);

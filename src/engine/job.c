@@ -75,9 +75,11 @@ static enum baton_err ask(struct engine *engine, struct item *item, struct entry
 {
     struct wire_job *job = item->control.job;
     struct journal_cause cause = decide_cause(engine, item);
-    struct saga_event event = wire_control_event(&item->control, engine->now_ms);
-    enum baton_err rc = BATON_OK;
+    struct saga_event event;
+    enum baton_err rc = decide_control_event(engine, item, decide_current(entry), &event, err);
 
+    if (rc != BATON_OK)
+        return rc;
     event.job = item->id;
     rc = decide_apply(engine, entry, &event, &cause, err);
     if (rc == BATON_OK && engine->effects.disposition == IGNORED_REFUSED) {

@@ -18,10 +18,12 @@
 static const struct form {
     bool step, needs_step;
     const char *value; /* the member that carries it; NULL = none */
+    bool version;      /* of the definition: it needs one */
 } forms[VERB_COUNT] = {
     [VERB_RETRY] = {.step = true, .value = "input"},
     [VERB_SKIP] = {.step = true, .needs_step = true, .value = "output"},
     [VERB_COMPLETE] = {.step = true, .needs_step = true, .value = "output"},
+    [VERB_MIGRATE] = {.version = true},
 };
 
 static const struct form signal_form = {.value = "data"};
@@ -70,7 +72,7 @@ static enum baton_err read_verb(const struct reading *reading)
     }
     if (!saga_verb_parse(text, json_string_length(verb), &reading->control->verb))
         return poison(reading->ret_reason, DLQ_UNKNOWN_VERB, reading->err,
-                      "\"%.64s\" is no verb: signal, cancel, terminate, pause, resume, retry, skip, complete or compensate", text);
+                      "\"%.64s\" is no verb: signal, cancel, terminate, pause, resume, retry, skip, complete, compensate or migrate", text);
     return BATON_OK;
 }
 
@@ -107,13 +109,14 @@ static enum baton_err read_arguments(const struct reading *reading)
 {
     struct wire_control *control = reading->control;
     const struct form *form = control->signal != NULL ? &signal_form : &forms[control->verb];
+    const json_t *version = json_object_get(control->doc, "version");
     const json_t *step = json_object_get(control->doc, "step"), *signal = json_object_get(control->doc, "name");
     const char *name = NULL;
     json_t *value = NULL;
 
     json_object_foreach(control->doc, name, value) {
         if (strcmp(name, "verb") == 0 || strcmp(name, "who") == 0 || strcmp(name, control->signal != NULL ? "name" : "why") == 0 ||
-            (form->step && strcmp(name, "step") == 0) || (form->value != NULL && strcmp(name, form->value) == 0) || (control->signal == NULL && of_a_job(name)))
+            (form->step && strcmp(name, "step") == 0) || (form->value != NULL && strcmp(name, form->value) == 0) || (form->version && strcmp(name, "version") == 0) || (control->signal == NULL && of_a_job(name)))
             continue;
         return WRONG(reading, "%s takes no \"%.64s\"", wire_control_word(control), name);
     }
@@ -125,6 +128,9 @@ static enum baton_err read_arguments(const struct reading *reading)
         return WRONG(reading, "\"step\" is not the name of a step");
     if (step == NULL && form->needs_step)
         return WRONG(reading, "%s needs a \"step\"", saga_verb_name(control->verb));
+    if (form->version && (!json_is_integer(version) || json_integer_value(version) < 1 || json_integer_value(version) > INT32_MAX))
+        return WRONG(reading, "%s needs a \"version\", a whole number from 1", saga_verb_name(control->verb));
+    control->version = json_integer_value(version);
     control->step = json_string_value(step);
     control->value = form->value == NULL ? NULL : json_object_get(control->doc, form->value);
     return BATON_OK;
@@ -250,6 +256,6 @@ struct saga_event wire_control_event(const struct wire_control *control, int64_t
     if (control->signal != NULL)
         return (struct saga_event){.kind = EVENT_SIGNAL, .at_ms = at_ms, .signal = control->signal, .who = control->who, .body = control->value};
     return (struct saga_event){.kind = EVENT_VERB, .at_ms = at_ms, .verb = control->verb, .who = control->who, .why = control->why,
-                               .step_name = control->step, .value = control->value, .verb_id = control->message_id,
+                               .step_name = control->step, .value = control->value, .version = control->version, .verb_id = control->message_id,
                                .parent = control->parent};
 }

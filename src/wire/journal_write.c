@@ -128,6 +128,10 @@ static void put_verb(struct buffer *out, const struct saga_event *event)
         text_put(out, ",\"value\":");
         json_write(out, event->value);
     }
+    if (event->version > 0) {
+        text_put(out, ",\"version\":");
+        buffer_int(out, event->version);
+    }
     PUT_TEXT(out, "message", event->verb_id);
     PUT_TEXT(out, "job", event->job);
     put_parent(out, event);
@@ -209,6 +213,12 @@ static void put_output_is_body(struct buffer *out, const struct saga *saga, cons
         buffer_char(out, ']');
 }
 
+/* Then the definition itself is another one: the state as a whole, no patch. */
+static bool migrated(const struct saga_event *event)
+{
+    return event->kind == EVENT_VERB && event->verb == VERB_MIGRATE;
+}
+
 void journal_writer_step(struct journal_writer *writer, const struct saga *saga, const struct saga_event *event,
                          const struct journal_cause *cause, const struct effects *effects)
 {
@@ -227,7 +237,7 @@ void journal_writer_step(struct journal_writer *writer, const struct saga *saga,
     buffer_text(out, disposition_name(effects->disposition));
     buffer_char(out, '"');
     put_sent(out, saga, effects);
-    if (saga->seq == 1) {
+    if (saga->seq == 1 || migrated(event)) {
         text_put(out, ",\"state\":");
         wire_state_write(out, saga);
     } else {

@@ -13,7 +13,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CORE = ROOT / "src/core"
-TESTS = ["test_apply", "test_child", "test_reply", "test_retry", "test_apply_random"]
+TESTS = ["test_apply", "test_child", "test_reply", "test_retry", "test_apply_random", "test_migrate", "test_dataref", "test_mask"]
 SEED = {"BATON_TEST_SEED": "1", "BATON_TEST_SAGAS": "16000", "PATH": "/usr/bin:/bin"}
 
 # (what is broken, file, text, replacement); the text occurs once.
@@ -78,7 +78,7 @@ MUTATIONS = [
     ("refused after polls it has done nothing", "forward.c", "step->polls > 0 ? STEP_UNKNOWN : STEP_FAILED", "STEP_FAILED"),
     ("polls of one key", "forward.c", "definition->repeat == NULL ? 0 : step->polls + 1;", "definition->repeat == NULL ? 0 : 1;"),
     ("polls that cannot be computed go on", "repeat.c", "        meaning->output_failed = true;\n", ""),
-    ("a poll does not see its own answer", "repeat.c", "    apply_set(apply, &step->output, json_incref(meaning->output));\n", ""),
+    ("a poll does not see its own answer", "repeat.c", "    forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);\n", ""),
     ("something stands in for a refusal", "fallback.c", "if (other == 0 || step->refused)", "if (other == 0)"),
     ("nothing stands in", "fallback.c", "if (other == 0 || step->refused)", "if (true)"),
     ("it is not said what stands in", "fallback.c", "    step->fallback = apply->definition->steps[other].stands_in;\n", ""),
@@ -157,6 +157,25 @@ MUTATIONS = [
     ("the interval grows without a cap", "retry.c", "    if (delay > most)\n        delay = most;\n", ""),
     ("jitter forgets the saga", "retry.c", "hash_text(hash_text(UINT64_C(0xcbf29ce484222325), saga_id), step)", "hash_text(UINT64_C(0xcbf29ce484222325), step)"),
     ("jitter of one side only", "retry.c", "(2 * unit_interval(saga_id, step, next_attempt) - 1)", "unit_interval(saga_id, step, next_attempt)"),
+    ("migrate: another command is the same", "migrate.c", " || !same_text(old->command, new->command)", ""),
+    ("migrate: another kind is the same", "migrate.c", "old->kind != new->kind || ", ""),
+    ("migrate: another signal is the same", "migrate.c", "if (!same_text(old->signal, new->signal))", "if (false)"),
+    ("migrate: the pivot moves behind its back", "migrate.c", "if (old->pivot != new->pivot)", "if (false)"),
+    ("migrate: an undo is lost", "migrate.c", "if (old->compensation != NULL && new->compensation == NULL)", "if (false)"),
+    ("migrate: any group will do", "migrate.c", "old->branch == new->branch && strcmp(mapping->from->steps[old->parent].name, mapping->to->steps[new->parent].name) == 0", "true"),
+    ("migrate: any order will do", "migrate.c", "mapping->there[i] < mapping->there[last]", "false"),
+    ("migrate: a step is left out", "migrate.c", "        if (mapping->reached[next])\n            return true;\n", ""),
+    ("migrate: a step of a group that is done is left out", "migrate.c", "step->status == STEP_DONE && (", "false && ("),
+    ("migrate: its steps keep their numbers", "migrate.c", "        saga->steps[i].index = mapping.there[saga->steps[i].index];\n", ""),
+    ("migrate: its history keeps its numbers", "migrate.c", "            *step = definition_step_index(to, name, strlen(name));", "            (void)to;"),
+    ("migrate: what has ended moves", "migrate.c", "    if (saga_status_ended(saga->status))", "    if (false)"),
+    ("reference: of any value", "dataref.c", "case TEMPLATE_OTHER: return NULL;", "case TEMPLATE_OTHER: return saga->dataref;"),
+    ("reference: of what a mapping made", "reply.c", "meaning.outcome == REPLY_SUCCESS && meaning.output == (body == NULL ? json_null() : body)", "meaning.outcome == REPLY_SUCCESS"),
+    ("mask: copies are shown", "mask.c", "        secret = json_object_get(mask->secrets, key.data) != NULL;", "        secret = mask->failed;"),
+    ("mask: what is in a text is shown", "mask.c", "strncmp(text, json_string_value(secret), len) == 0", "false"),
+    ("mask: the first secret that fits", "mask.c", "if (len > longest && ", "if (longest == 0 && "),
+    ("mask: of too many secrets some are shown", "mask.c", " || json_array_size(mask->inside) > MASK_SECRETS_MAX)", ")"),
+    ("mask: a star is a name", "mask.c", "if (at[0] == '*' && ", "if (false && "),
 ]
 
 

@@ -23,6 +23,12 @@ static const struct row {
     {"or a correlation", "o-1", "ce_id: m-1\nkafka_replyTopic: baton.events\nkafka_correlationId: c-1",
      "{\"verb\":\"compensate\",\"who\":\"ann\"}", "o-1 compensate ann - - - m-1 baton.events c-1"},
 
+    {"another version", "o-1", NULL, "{\"verb\":\"migrate\",\"who\":\"ann\",\"version\":3}", "o-1 migrate ann - - - - - to 3"},
+    {"no version", "o-1", NULL, "{\"verb\":\"migrate\",\"who\":\"ann\"}", "invalid-control"},
+    {"a version that is a text", "o-1", NULL, "{\"verb\":\"migrate\",\"who\":\"ann\",\"version\":\"3\"}", "invalid-control"},
+    {"a version beyond all versions", "o-1", NULL, "{\"verb\":\"migrate\",\"who\":\"ann\",\"version\":2147483648}", "invalid-control"},
+    {"a version of another verb", "o-1", NULL, "{\"verb\":\"pause\",\"who\":\"ann\",\"version\":3}", "invalid-control"},
+
     {"a signal", "o-1", NULL, "{\"verb\":\"signal\",\"name\":\"approved\",\"who\":\"ann\",\"data\":7}", "o-1 signal approved ann 7"},
     {"of a program, without data", "o-1", NULL, "{\"verb\":\"signal\",\"name\":\"approved\"}", "o-1 signal approved - -"},
     {"a signal without a name", "o-1", NULL, "{\"verb\":\"signal\",\"who\":\"ann\"}", "invalid-control"},
@@ -93,6 +99,8 @@ static void say_control(struct buffer *said, const char *id, const struct wire_c
     say(said, " %s %s", or_none(event.verb_id), or_none(control->reply_topic));
     if (control->reply_correlation != NULL)
         say(said, " %s", control->reply_correlation);
+    if (event.version > 0)
+        say(said, " to %lld", (long long)event.version);
     if (control->job != NULL)
         say(said, " %s %s %lld since %lld after %lld/%s", control->job->preview ? "preview" : "where",
             control->job->where.type[0] == '\0' ? "-" : control->job->where.type, (long long)control->job->where.older_ms, (long long)control->job->since_ms,
