@@ -15,6 +15,7 @@
 #define DEFINITION_STEPS_MAX 256  /* steps of one definition, groups and what is in them counted */
 #define DEFINITION_DEPTH_MAX 8    /* groups within groups */
 #define DEFINITION_CASES_MAX 32   /* of one switch, its default not counted */
+#define DEFINITION_BRANCHES_MAX 32 /* of one parallel */
 #define DEFINITION_STEP_NAME_MAX 64 /* [A-Za-z][A-Za-z0-9_-]{0,63}: readable as steps.<name> */
 #define DEFINITION_ENTRY_NAME_MAX (DEFINITION_STEP_NAME_MAX + 9) /* also of what belongs to a step: <name>:fallback */
 #define DEFINITION_SENSITIVE_MAX 64 /* places of one payload */
@@ -60,6 +61,7 @@ enum step_kind {
     STEP_COMMAND,
     STEP_SEQUENCE, /* a group: its steps, one after the other */
     STEP_SWITCH,   /* a group: the steps of the first case that is true, or of the default */
+    STEP_PARALLEL, /* a group: its branches, side by side */
     STEP_SLEEP,    /* waits for a time */
     STEP_WAIT,     /* waits for a signal */
     STEP_VALUE,    /* gives its output at once: what stands in for a command */
@@ -83,11 +85,13 @@ struct definition_step {
     char *name;
     enum step_kind kind;
     int parent;   /* the group it stands in; -1 = the definition itself */
-    int branch;   /* which of that group's lists: 0.. a switch's cases, then its default */
+    int branch;   /* which of that group's lists: 0.. a switch's cases, then its default; a parallel's branches */
     int position; /* in that list */
     int after;    /* index after the last of what is in it */
     struct expr **cases; /* STEP_SWITCH: the conditions, in order; NULL else */
     int cases_len;
+    int branches;        /* STEP_PARALLEL: how many lists */
+    int quorum;          /* STEP_PARALLEL: so many of them done, and it is done: all, 1 for "any" */
     struct expr *until; /* STEP_SLEEP: the time, RFC 3339; NULL = for timeout_ms */
     char *signal;       /* STEP_WAIT: the signal's name; timeout_ms 0 = it waits for ever */
     enum on_timeout on_timeout;
@@ -173,6 +177,8 @@ int definition_step_index(const struct definition *definition, const char *name,
 int definition_first(const struct definition *definition, int group, int branch);
 /** The step after this one in the same list; -1 = it is the last. */
 int definition_follower(const struct definition *definition, int index);
+/** Which of the group's lists the step stands in, at whatever depth; the step is in the group. */
+int definition_branch(const struct definition *definition, int group, int index);
 /** Is the step in this group, or the group itself? Every step is in the definition, group -1. */
 bool definition_contains(const struct definition *definition, int group, int index);
 

@@ -20,7 +20,7 @@ enum saga_status {
     SAGA_COMPENSATING,
     SAGA_COMPLETED,   /* terminal from here ... */
     SAGA_COMPENSATED,
-    SAGA_PARKED,      /* ... but for this one: live, waits for an operator or a late reply, owns a reason */
+    SAGA_PARKED,      /* ... but for this one: live, waits for an operator or a late reply, owns a reason; what is under way beside it goes on */
     SAGA_CANCELLED,
     SAGA_TERMINATED,
     SAGA_STATUS_COUNT,
@@ -54,6 +54,7 @@ struct saga_step {
     int index;             /* in definition->steps; its name is there */
     enum step_status status;
     int chosen;            /* of a switch: the case it took, 1..; one more than its cases = the default; 0 = none */
+    uint32_t lost;         /* of a parallel: a bit for each branch that lost: what was done there is undone, whatever the saga does */
     int attempts;          /* execute commands sent */
     int compensations;     /* compensate commands sent */
     int forgiven;          /* so many of the present direction's attempts were before an operator's retry, or of earlier polls: they count against no budget */
@@ -63,6 +64,7 @@ struct saga_step {
     int poll_from;         /* so many of its attempts were of earlier polls */
     enum fallback_kind fallback; /* what stood in for it when it was given up: that has an entry of its own */
     bool refused;          /* past the pivot, where it is tried again: nothing stands in for it any more */
+    bool parked;           /* the saga is parked on it: a late answer or an operator takes it on */
     bool unanswered;       /* some execute attempt timed out with no answer to any attempt since, or a poll was answered: it may have acted */
     int done_order;        /* 1.. in order of completion (or of giving up, when unknown); 0 = neither. Also of one that failed, but was done after all while
                             * something stood in for it */
@@ -127,6 +129,7 @@ enum history_kind {
     HISTORY_POLLED,         /* the answer of a repeat would not do, attempt n */
     HISTORY_UNDO_IGNORED,   /* a reply named a compensation that cannot be one, attempt n */
     HISTORY_FALLBACK,       /* something stands in for the step */
+    HISTORY_LOST,           /* a branch of a parallel; the number of the attempt is the branch's, 1.. */
     HISTORY_VERB, /* + enum saga_verb: an operator's, with a note of who and why */
     HISTORY_VERB_LAST = HISTORY_VERB + VERB_COUNT - 1,
     HISTORY_KIND_COUNT,

@@ -195,6 +195,8 @@ static void print_row(struct printing *printing, const json_t *report, const jso
         say(printing, WARN, "%s given up", step);
     } else if (strcmp(what, "fallback") == 0) {
         say(printing, WARN, "%s: %s stands in", step, strcmp(text_of(row, "fallback"), "service") == 0 ? "another service" : "a value");
+    } else if (strcmp(what, "lost") == 0) {
+        say(printing, WARN, "%s branch %" PRId64 " has lost", step, number_of(row, "attempt"));
     } else if (strcmp(what, "deadline") == 0) {
         say(printing, WARN, "the saga's timeout has passed");
     } else if (strcmp(what, "compensating") == 0) {

@@ -160,6 +160,7 @@ static bool settles_answer(enum history_kind kind)
     case HISTORY_SIGNAL_REFUSED:
     case HISTORY_UNDO_IGNORED:
     case HISTORY_FALLBACK:
+    case HISTORY_LOST:
     case HISTORY_KIND_COUNT: return false;
     }
     return false;

@@ -91,7 +91,44 @@ void apply_set(struct apply *apply, json_t **slot, json_t *value)
     *slot = value;
 }
 
-void apply_park(struct apply *apply, enum saga_status from, const char *format, ...)
+enum saga_status apply_phase(const struct saga *saga)
+{
+    return saga->status == SAGA_PARKED ? saga->parked_from : saga->status;
+}
+
+void apply_turn(struct apply *apply, enum saga_status phase)
+{
+    struct saga *saga = apply->next;
+
+    if (saga->status != SAGA_PARKED) {
+        saga->status = phase;
+        return;
+    }
+    saga->parked_changed = saga->parked_changed || saga->parked_from != phase;
+    saga->parked_from = phase;
+}
+
+static void set_reason(struct apply *apply, const char *reason)
+{
+    struct saga *saga = apply->next;
+
+    free(saga->parked);
+    saga->parked = strdup(reason);
+    apply->failed = apply->failed || saga->parked == NULL;
+    saga->parked_changed = true;
+}
+
+/* An event tells of it once: the reason is the last one. */
+static bool told(const struct effects *effects)
+{
+    for (size_t i = effects->len; i > 0 && effects->items[i - 1].kind != EFFECT_RESUMED; i--) {
+        if (effects->items[i - 1].kind == EFFECT_PARKED)
+            return true;
+    }
+    return false;
+}
+
+void apply_park(struct apply *apply, struct saga_step *step, const char *format, ...)
 {
     struct saga *saga = apply->next;
     char reason[REASON_MAX];
@@ -101,14 +138,55 @@ void apply_park(struct apply *apply, enum saga_status from, const char *format, 
     (void)vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
     baton_text_clean(reason);
-    free(saga->parked);
-    saga->parked = strdup(reason);
-    apply->failed = apply->failed || saga->parked == NULL;
-    saga->parked_from = from;
+    set_reason(apply, reason);
+    if (step != NULL) {
+        step->parked = true;
+        step->due_at_ms = 0;
+        step->forever = step->forever && step->status == STEP_WAITING;
+        step->changed = true;
+    }
+    if (saga->status != SAGA_PARKED) /* what has ended comes to its end again */
+        saga->parked_from = saga_status_ended(saga->status) ? (saga->turned_back ? SAGA_COMPENSATING : SAGA_RUNNING) : saga->status;
     saga->status = SAGA_PARKED;
-    saga->parked_changed = true;
+    if (told(apply->effects))
+        return;
     apply_history(apply, HISTORY_PARKED, -1, 0);
     (void)apply_effect(apply, EFFECT_PARKED);
+}
+
+static const struct saga_step *stuck(const struct saga *saga)
+{
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (saga->steps[i].parked)
+            return &saga->steps[i];
+    }
+    return NULL;
+}
+
+bool apply_is_stuck(const struct saga *saga)
+{
+    return stuck(saga) != NULL;
+}
+
+void apply_unstick(struct apply *apply, struct saga_step *step)
+{
+    struct saga *saga = apply->next;
+    const struct saga_step *other = NULL;
+    char reason[REASON_MAX];
+
+    if (!step->parked)
+        return;
+    step->parked = false;
+    step->changed = true;
+    other = stuck(saga);
+    if (other == NULL && saga->paused_at_ms == 0) {
+        apply_resume(apply);
+    } else if (other != NULL) {
+        (void)snprintf(reason, sizeof reason, "step %s: %s", apply_step_name(apply, other),
+                       other->error == NULL ? "its command cannot be sent" : error_code(other->error));
+        baton_text_clean(reason);
+        set_reason(apply, reason);
+    }
 }
 
 void apply_resume(struct apply *apply)
@@ -124,7 +202,7 @@ bool apply_is_group(const struct definition *definition, const struct saga_step 
 {
     enum step_kind kind = definition->steps[step->index].kind;
 
-    return kind == STEP_SEQUENCE || kind == STEP_SWITCH;
+    return kind == STEP_SEQUENCE || kind == STEP_SWITCH || kind == STEP_PARALLEL;
 }
 
 void apply_unpark(struct apply *apply, enum saga_status to)
@@ -306,18 +384,9 @@ static void on_reply(struct apply *apply, const struct saga_event *event)
     reply_meaning_clear(&meaning);
 }
 
-struct saga_step *apply_outstanding(const struct apply *apply)
+bool apply_is_outstanding(const struct definition *definition, const struct saga_step *step)
 {
-    struct saga *saga = apply->next;
-
-    for (size_t i = 0; i < saga->steps_len; i++) {
-        struct saga_step *step = &saga->steps[i];
-
-        if (step->status == STEP_WAITING ||
-            ((step->status == STEP_RUNNING || step->status == STEP_RETRYING) && !apply_is_group(apply->definition, step)))
-            return step;
-    }
-    return NULL;
+    return step->status == STEP_WAITING || ((step->status == STEP_RUNNING || step->status == STEP_RETRYING) && !apply_is_group(definition, step));
 }
 
 bool apply_pivot_unsettled(const struct apply *apply)
@@ -335,21 +404,30 @@ bool apply_pivot_unsettled(const struct apply *apply)
     return false;
 }
 
+void apply_give_up(struct apply *apply, struct saga_step *step, const char *code, const char *message)
+{
+    step->unanswered = step->unanswered || step->status == STEP_RUNNING;
+    forward_settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);
+    if (step->unanswered)
+        step->done_order = apply_next_order(apply);
+    apply_set(apply, &step->error, reply_error(code, message));
+}
+
 int apply_give_up_outstanding(struct apply *apply, const char *code, const char *message)
 {
-    struct saga_step *step = apply_outstanding(apply);
+    struct saga *saga = apply->next;
+    int given_up = 0, last = -1;
 
-    if (step != NULL) {
-        step->unanswered = step->unanswered || step->status == STEP_RUNNING;
-        step->status = step->unanswered ? STEP_UNKNOWN : STEP_FAILED;
-        step->done_order = step->unanswered ? apply_next_order(apply) : 0;
-        step->due_at_ms = 0;
-        step->forever = false;
-        step->settled_at_ms = apply->at;
-        step->changed = true;
-        apply_set(apply, &step->error, reply_error(code, message));
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        struct saga_step *step = &saga->steps[i];
+
+        if (!apply_is_outstanding(apply->definition, step))
+            continue;
+        apply_give_up(apply, step, code, message);
+        last = step->index;
+        given_up++;
     }
-    return step == NULL ? -1 : step->index;
+    return given_up == 1 ? last : -1;
 }
 
 /* The saga's time is up: it turns back, unless it cannot any more. */
@@ -363,9 +441,25 @@ static void on_deadline(struct apply *apply)
                          "the saga's timeout has passed");
 }
 
+/* The step whose time came first; NULL = none is due. */
+static struct saga_step *first_due(const struct apply *apply)
+{
+    struct saga *saga = apply->next;
+    struct saga_step *first = NULL;
+
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        struct saga_step *step = &saga->steps[i];
+
+        if (step->due_at_ms != 0 && step->due_at_ms <= apply->at && (first == NULL || step->due_at_ms < first->due_at_ms))
+            first = step;
+    }
+    return first;
+}
+
 static void on_timer(struct apply *apply)
 {
     struct saga *saga = apply->next;
+    struct saga_step *step = NULL;
     bool due = false;
 
     if (saga->paused_at_ms != 0) {
@@ -376,11 +470,7 @@ static void on_timer(struct apply *apply)
         on_deadline(apply);
         due = true;
     }
-    for (size_t i = 0; i < saga->steps_len; i++) {
-        struct saga_step *step = &saga->steps[i];
-
-        if (step->due_at_ms == 0 || step->due_at_ms > apply->at)
-            continue;
+    while (!apply->failed && (step = first_due(apply)) != NULL) {
         due = true;
         if (step->status == STEP_RUNNING || step->status == STEP_RETRYING)
             forward_due(apply, step);
@@ -388,7 +478,6 @@ static void on_timer(struct apply *apply)
             wait_due(apply, step);
         else
             compensate_due(apply, step);
-        break; /* steps may have moved; the next due one has its own timer */
     }
     if (!due)
         apply->effects->disposition = IGNORED_EARLY;
@@ -397,18 +486,18 @@ static void on_timer(struct apply *apply)
 static void on_park(struct apply *apply, const struct saga_event *event)
 {
     struct saga *saga = apply->next;
-    enum saga_status from = saga_status_ended(saga->status) ? SAGA_COMPENSATING : saga->status;
+    bool live = saga->paused_at_ms == 0 && (!saga_status_ended(saga->status) || saga->due_at_ms != 0), parked = false;
 
-    if (saga->status == SAGA_PARKED || (saga_status_ended(saga->status) && saga->due_at_ms == 0)) {
+    for (size_t i = 0; i < saga->steps_len && live; i++) {
+        struct saga_step *step = &saga->steps[i];
+
+        if (step->parked || !(apply_is_outstanding(apply->definition, step) || compensate_under_way(step)))
+            continue;
+        apply_park(apply, step, "%s", event->reason);
+        parked = true;
+    }
+    if (!parked)
         apply->effects->disposition = IGNORED_EARLY;
-        return;
-    }
-    for (size_t i = 0; i < saga->steps_len; i++) {
-        saga->steps[i].changed = saga->steps[i].changed || saga->steps[i].due_at_ms != 0;
-        saga->steps[i].due_at_ms = 0;
-        saga->steps[i].forever = saga->steps[i].forever && saga->steps[i].status == STEP_WAITING;
-    }
-    apply_park(apply, from, "%s", event->reason);
 }
 
 /* --- the frame --- */
@@ -428,7 +517,7 @@ static void settle_due(struct saga *saga)
 
 const char *saga_broken_rule(const struct saga *saga)
 {
-    int waiting = 0, for_ever = 0;
+    int waiting = 0, for_ever = 0, parked = saga->paused_at_ms != 0;
 
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
@@ -440,13 +529,16 @@ const char *saga_broken_rule(const struct saga *saga)
             return "a settled step or a group has a due time";
         if (step->forever && !forever)
             return "something else than a wait is for ever";
-        if (sent && step->due_at_ms == 0 && !forever && saga->status != SAGA_PARKED)
+        if (sent && step->due_at_ms == 0 && !forever && !step->parked)
             return "a command is outstanding without a due time";
-        if (step->status == STEP_WAITING && (step->due_at_ms != 0) == forever && saga->status != SAGA_PARKED)
+        if (step->status == STEP_WAITING && (step->due_at_ms != 0) == forever && !step->parked)
             return "a wait without a due time that does not say for ever";
         waiting += step->due_at_ms != 0;
         for_ever += forever;
+        parked += step->parked;
     }
+    if ((saga->status == SAGA_PARKED) != (parked > 0))
+        return "parked on nothing, or on a step and not parked";
     if (saga->status == SAGA_PARKED)
         return saga->parked == NULL || saga->parked[0] == '\0' ? "parked without a reason" : NULL;
     if (saga->parked != NULL)

@@ -23,15 +23,24 @@ struct apply {
 /* apply.c */
 void apply_history(struct apply *apply, enum history_kind kind, int step, int attempt);
 struct effect *apply_effect(struct apply *apply, enum effect_kind kind); /* NULL if memory ran out */
-void apply_park(struct apply *apply, enum saga_status from, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What the saga is about, parked or not: running, compensating, or its end. */
+enum saga_status apply_phase(const struct saga *saga);
+void apply_turn(struct apply *apply, enum saga_status phase);
+/** Park it; NULL step = an operator pauses it. With a step it stays parked until apply_unstick. */
+void apply_park(struct apply *apply, struct saga_step *step, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** The saga is no more parked on this step, if it was; the last one resumes it. */
+void apply_unstick(struct apply *apply, struct saga_step *step);
+bool apply_is_stuck(const struct saga *saga); /* parked on a step */
 void apply_history_note(struct apply *apply, enum history_kind kind, int step, int attempt, json_t *note); /* takes note over */
 void apply_resume(struct apply *apply);
 void apply_unpark(struct apply *apply, enum saga_status to); /* without telling anybody */
-/** The step that runs, is to be tried again, or waits; NULL = none. */
-struct saga_step *apply_outstanding(const struct apply *apply);
+/** On its way forward: it runs, is to be tried again, or waits. */
+bool apply_is_outstanding(const struct definition *definition, const struct saga_step *step);
 /** Is it unknown whether a pivot that cannot be undone has been passed? */
 bool apply_pivot_unsettled(const struct apply *apply);
-/** The outstanding step is waited for no more: unknown if an attempt of it went unanswered, else failed. Its index; -1 = there is none. */
+/** An outstanding step is waited for no more: unknown if an attempt of it went unanswered, else failed. */
+void apply_give_up(struct apply *apply, struct saga_step *step, const char *code, const char *message);
+/** All of them. The index of the step if it was one, else -1. */
 int apply_give_up_outstanding(struct apply *apply, const char *code, const char *message);
 struct expr_scope apply_scope(const struct apply *apply);
 /** Evaluate a template; NULL template gives {}. An expression that fails: *ret_error is set (owned) and false returned. */
@@ -55,8 +64,9 @@ void forward_from(struct apply *apply, int index); /* enter this step, and whate
 void forward_reply(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning);
 void forward_due(struct apply *apply, struct saga_step *step);
 bool forward_past_pivot(const struct apply *apply);
-/** The step on which a saga parked on its way forward; NULL = none. */
-struct saga_step *forward_parked_step(const struct apply *apply);
+/** Has this list of the group come to its end? -1, 0: the saga. */
+bool forward_finished(const struct apply *apply, int group, int branch);
+void forward_complete_saga(struct apply *apply); /* as soon as what lost is undone */
 void forward_again(struct apply *apply, struct saga_step *step);                  /* its budget anew */
 void forward_complete(struct apply *apply, struct saga_step *step, json_t *output); /* takes output over; NULL = null */
 void forward_skip(struct apply *apply, struct saga_step *step, json_t *output);     /* likewise; NULL = none */
@@ -64,7 +74,7 @@ void forward_skip(struct apply *apply, struct saga_step *step, json_t *output); 
 void forward_take_output(struct apply *apply, struct saga_step *step, json_t *output, json_t *dataref);
 void forward_settle(struct apply *apply, struct saga_step *step, enum step_status status);
 /* Each returns the next step to enter, -1 = there is something to wait for, or the saga is over. */
-int forward_follow(struct apply *apply, int index);               /* after a settled one */
+int forward_follow(struct apply *apply, int index);               /* after a settled one; in a branch that lost: none */
 int forward_jump(struct apply *apply, int from, int to);          /* to a later step of the list, or of one around it: what is between is skipped */
 int forward_enter_failed(struct apply *apply, struct saga_step *step); /* step->error says why */
 
@@ -102,14 +112,32 @@ bool fallback_taken(const struct saga_step *step);
 /** A success of a step for which something stands in, while the saga goes forward: nobody uses it; it is undone if the saga turns back. */
 void fallback_done_after_all(struct apply *apply, struct saga_step *step, const struct reply_meaning *meaning);
 
+/* parallel.c */
+/** Is what was done at this step undone, now or as soon as may be? It stands in a branch that lost, or the saga has turned back. */
+bool parallel_lost(const struct apply *apply, int index);
+/** Is a command outstanding there whose answer has to come first? */
+bool parallel_awaits(const struct apply *apply, int index);
+/** Must these two be undone one after the other? */
+bool parallel_ordered(const struct apply *apply, int a, int b);
+/** The step failed for good: the branch around it that its parallel can do without. False: the saga cannot. */
+bool parallel_spares(const struct apply *apply, int index, int *ret_parallel, int *ret_branch);
+/** It can do without this branch: nothing is sent there any more. */
+void parallel_lose(struct apply *apply, int parallel, int branch);
+/** A branch has come to its end. True: the parallel is done with that, and the others have lost. */
+bool parallel_join(struct apply *apply, int parallel);
+/** Nothing goes on in the whole saga but what is waited for. */
+void parallel_stop_all(struct apply *apply);
+
 /* compensate.c */
 void compensate_begin(struct apply *apply, int step, const char *code, const char *message);
+/** What may be undone now is; the saga ends if that was the last thing it waited for. */
 void compensate_next(struct apply *apply);
+void compensate_ready(struct apply *apply); /* the first half of that */
+bool compensate_left(const struct apply *apply); /* is there anything to undo, or to wait for before? */
 void compensate_late(struct apply *apply, struct saga_step *step); /* a success after the step had been given up */
 void compensate_reply(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning);
 void compensate_due(struct apply *apply, struct saga_step *step);
-/** The step whose compensation is under way, or parked; NULL = none. */
-struct saga_step *compensate_under_way(const struct apply *apply);
+bool compensate_under_way(const struct saga_step *step); /* or parked */
 void compensate_again(struct apply *apply, struct saga_step *step); /* its budget anew */
 /** Its compensation is done, or left out, by hand: as told by status. */
 void compensate_settle(struct apply *apply, struct saga_step *step, enum step_status status);

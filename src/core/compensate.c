@@ -14,28 +14,14 @@ static const struct definition_compensation *compensation_of(const struct apply 
     return undo_of(apply->definition, step);
 }
 
-/* The groups under way end with the step that failed in them. */
-static void fail_groups(struct apply *apply)
-{
-    for (size_t i = 0; i < apply->next->steps_len; i++) {
-        struct saga_step *step = &apply->next->steps[i];
-
-        if (!apply_is_group(apply->definition, step) || step->status != STEP_RUNNING)
-            continue;
-        step->status = STEP_FAILED;
-        step->settled_at_ms = apply->at;
-        step->changed = true;
-    }
-}
-
 void compensate_begin(struct apply *apply, int step, const char *code, const char *message)
 {
     struct saga *saga = apply->next;
 
-    saga->status = SAGA_COMPENSATING;
+    apply_turn(apply, SAGA_COMPENSATING);
     saga->turned_back = true;
     saga->deadline_at_ms = 0;
-    fail_groups(apply);
+    parallel_stop_all(apply);
     if (saga->error == NULL) {
         apply_set(apply, &saga->error,
                   step < 0 ? json_pack("{s:n, s:s, s:s}", "step", "code", code, "message", message)
@@ -46,31 +32,28 @@ void compensate_begin(struct apply *apply, int step, const char *code, const cha
     compensate_next(apply);
 }
 
-/* The last thing done that can be undone and has not been; NULL = none. */
-static struct saga_step *last_done(const struct apply *apply)
+/* Done, or perhaps, and has to be undone. */
+static bool is_to_undo(const struct apply *apply, const struct saga_step *step)
 {
-    struct saga_step *last = NULL;
-
-    for (size_t i = 0; i < apply->next->steps_len; i++) {
-        struct saga_step *step = &apply->next->steps[i];
-
-        if ((step->status == STEP_DONE || step->status == STEP_UNKNOWN || ((step->status == STEP_SKIPPED || step->status == STEP_FAILED) && step->done_order > 0)) &&
-            compensation_of(apply, step) != NULL &&
-            (last == NULL || step->done_order > last->done_order))
-            last = step;
-    }
-    return last;
+    return (step->status == STEP_DONE || step->status == STEP_UNKNOWN || ((step->status == STEP_SKIPPED || step->status == STEP_FAILED) && step->done_order > 0)) &&
+           compensation_of(apply, step) != NULL && parallel_lost(apply, step->index);
 }
 
-struct saga_step *compensate_under_way(const struct apply *apply)
+bool compensate_under_way(const struct saga_step *step)
+{
+    return step->status == STEP_COMPENSATING || step->status == STEP_COMPENSATION_RETRYING || step->status == STEP_COMPENSATION_FAILED;
+}
+
+bool compensate_left(const struct apply *apply)
 {
     for (size_t i = 0; i < apply->next->steps_len; i++) {
-        enum step_status status = apply->next->steps[i].status;
+        const struct saga_step *step = &apply->next->steps[i];
 
-        if (status == STEP_COMPENSATING || status == STEP_COMPENSATION_RETRYING || status == STEP_COMPENSATION_FAILED)
-            return &apply->next->steps[i];
+        if (compensate_under_way(step) || is_to_undo(apply, step) ||
+            (apply_is_outstanding(apply->definition, step) && parallel_lost(apply, step->index)))
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 /* {"input": <what the step was given>, "output": <what it answered>} where the definition says nothing. */
@@ -89,14 +72,12 @@ static json_t *default_input(struct apply *apply, const struct saga_step *step)
 static void give_up(struct apply *apply, struct saga_step *step)
 {
     step->status = STEP_COMPENSATION_FAILED;
-    step->due_at_ms = 0;
     step->forever = false;
-    step->changed = true;
     if (step->compensations == 0)
-        apply_park(apply, SAGA_COMPENSATING, "compensation of %s: %s, %s", apply_step_name(apply, step), error_code(step->error),
+        apply_park(apply, step, "compensation of %s: %s, %s", apply_step_name(apply, step), error_code(step->error),
                    error_message(step->error));
     else
-        apply_park(apply, SAGA_COMPENSATING, "compensation of %s: %s after %d attempts", apply_step_name(apply, step), error_code(step->error),
+        apply_park(apply, step, "compensation of %s: %s after %d attempts", apply_step_name(apply, step), error_code(step->error),
                    step->compensations);
 }
 
@@ -126,7 +107,11 @@ static void send(struct apply *apply, struct saga_step *step)
     } else if (step->undo != NULL || compensation->input == NULL) {
         input = default_input(apply, step);
         apply->failed = apply->failed || input == NULL;
-    } else if (!apply_template(apply, compensation->input, &input, &error) && error != NULL) {
+    } else {
+        (void)apply_template(apply, compensation->input, &input, &error);
+    }
+    apply->own = -1;
+    if (error != NULL) {
         apply_set(apply, &step->error, error);
         give_up(apply, step);
         return;
@@ -173,27 +158,49 @@ static void choose_again(struct saga_step *step)
 /* Its first command has not been sent: what was done after it, as a late answer says, is undone before it. */
 static bool waits_for_a_pause(const struct saga_step *step)
 {
-    return step->status == STEP_COMPENSATION_RETRYING && step->compensations == 0;
+    return step->status == STEP_COMPENSATION_RETRYING && step->compensations == 0 && !step->parked;
+}
+
+/* Must it wait for another? Of two that stand in an order the one that was done last is undone first, and never both at once. */
+static bool is_blocked(const struct apply *apply, const struct saga_step *step)
+{
+    for (size_t i = 0; i < apply->next->steps_len; i++) {
+        const struct saga_step *other = &apply->next->steps[i];
+
+        if (other != step && (compensate_under_way(other) || (other->done_order > step->done_order && is_to_undo(apply, other))) &&
+            parallel_ordered(apply, step->index, other->index))
+            return true;
+    }
+    return parallel_awaits(apply, step->index);
+}
+
+void compensate_ready(struct apply *apply)
+{
+    struct saga *saga = apply->next;
+
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (waits_for_a_pause(&saga->steps[i]))
+            choose_again(&saga->steps[i]);
+    }
+    for (size_t i = 0; i < saga->steps_len && !apply->failed; i++) {
+        if (is_to_undo(apply, &saga->steps[i]) && !is_blocked(apply, &saga->steps[i]))
+            send(apply, &saga->steps[i]);
+    }
 }
 
 void compensate_next(struct apply *apply)
 {
     struct saga *saga = apply->next;
-    struct saga_step *step = last_done(apply), *under_way = compensate_under_way(apply);
 
-    if (under_way != NULL && step != NULL && step->done_order > under_way->done_order && waits_for_a_pause(under_way)) {
-        choose_again(under_way);
-        under_way = NULL;
-    }
-    if (under_way != NULL)
-        return; /* one at a time: the order is a promise */
-    if (step != NULL) {
-        send(apply, step);
+    compensate_ready(apply);
+    if (saga_status_ended(saga->status) || compensate_left(apply))
+        return;
+    if (!saga->turned_back) {
+        if (forward_finished(apply, -1, 0))
+            forward_complete_saga(apply);
         return;
     }
-    if (saga_status_ended(saga->status))
-        return;
-    saga->status = cancelled(saga) ? SAGA_CANCELLED : SAGA_COMPENSATED;
+    apply_turn(apply, cancelled(saga) ? SAGA_CANCELLED : SAGA_COMPENSATED);
     if (saga->ended_at_ms != 0)
         return; /* its result is out already: this was the undoing of a success that came late */
     saga->ended_at_ms = apply->at;
@@ -204,6 +211,7 @@ void compensate_next(struct apply *apply)
 void compensate_again(struct apply *apply, struct saga_step *step)
 {
     step->forgiven = step->compensations;
+    apply_unstick(apply, step);
     if (step->compensations > 0) {
         send(apply, step);
         return;
@@ -214,6 +222,7 @@ void compensate_again(struct apply *apply, struct saga_step *step)
 
 void compensate_settle(struct apply *apply, struct saga_step *step, enum step_status status)
 {
+    apply_unstick(apply, step);
     step->status = status;
     step->due_at_ms = 0;
     step->forever = false;
@@ -235,23 +244,13 @@ void compensate_late(struct apply *apply, struct saga_step *step)
         step->status = STEP_DONE;
         step->done_order = apply_next_order(apply);
     }
-    if (saga->status != SAGA_PARKED)
-        compensate_next(apply);
+    compensate_next(apply);
 }
 
 void compensate_undone(struct apply *apply, struct saga_step *step, int attempt)
 {
-    bool was_failed = step->status == STEP_COMPENSATION_FAILED;
-
-    step->status = STEP_COMPENSATED;
-    step->due_at_ms = 0;
-    step->forever = false;
-    step->settled_at_ms = apply->at;
-    step->changed = true;
     apply_history(apply, HISTORY_UNDONE, step->index, attempt);
-    if (apply->next->status == SAGA_PARKED && (was_failed || apply->next->parked_from == SAGA_COMPENSATING))
-        apply_resume(apply);
-    compensate_next(apply);
+    compensate_settle(apply, step, STEP_COMPENSATED);
 }
 
 /* Another attempt, or the operator. Takes error over. */

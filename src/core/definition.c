@@ -389,6 +389,7 @@ static const struct kind {
     const char *const *names;
 } kinds[] = {
     {"sequence", STEP_SEQUENCE, (const char *const[]){"name", "description", "when", "sequence", NULL}},
+    {"parallel", STEP_PARALLEL, (const char *const[]){"name", "description", "when", "parallel", "join", NULL}},
     {"switch", STEP_SWITCH, (const char *const[]){"name", "description", "when", "switch", "default", NULL}},
     {"sleep", STEP_SLEEP, (const char *const[]){"name", "description", "when", "sleep", NULL}},
     {"wait", STEP_WAIT, (const char *const[]){"name", "description", "when", "wait", "sensitive", NULL}},
@@ -419,10 +420,12 @@ struct growing {
     const struct defaults *defaults;
     struct definition *definition;
     size_t cap;
+    int parallels; /* so far */
     bool full; /* more steps than a definition may have: said once */
 };
 
 static void list_of(struct growing *growing, const json_t *doc, const char *key, struct branch at);
+static void steps_in(struct growing *growing, const json_t *steps, struct branch at);
 
 /* Room for one more, or -1. */
 static int add_step(struct growing *growing, struct branch at, size_t position)
@@ -452,12 +455,20 @@ static int add_step(struct growing *growing, struct branch at, size_t position)
     return (int)definition->steps_len++;
 }
 
+/* A parallel needs no name: the third one of the definition, named or not, is then "parallel-3". */
 static void name_of(struct growing *growing, const json_t *doc, int index)
 {
     struct checking *checking = growing->checking;
     struct definition_step *steps = growing->definition->steps;
-    const char *name = read_text(checking, doc, "name", true);
+    bool parallel = steps[index].kind == STEP_PARALLEL;
+    const char *name = read_text(checking, doc, "name", !parallel);
+    char numbered[32];
 
+    growing->parallels += parallel;
+    if (parallel && json_object_get(doc, "name") == NULL) {
+        (void)snprintf(numbered, sizeof numbered, "parallel-%d", growing->parallels);
+        name = numbered;
+    }
     if (name != NULL && !step_name_valid(name))
         WRONG(checking, "name", "a letter and then up to %d letters, digits, '_' or '-' expected", DEFINITION_STEP_NAME_MAX - 1);
     else if (name != NULL)
@@ -625,6 +636,56 @@ static void cases_of(struct growing *growing, const json_t *doc, int index, stru
         list_of(growing, doc, "default", inside);
 }
 
+static void join_of(struct checking *checking, const json_t *doc, struct definition_step *step)
+{
+    static const char *const names[] = {"quorum", NULL};
+    const json_t *join = json_object_get(doc, "join"), *quorum = json_object_get(join, "quorum");
+    const char *word = json_string_value(join);
+    size_t len = 0;
+
+    step->quorum = step->branches;
+    if (join == NULL || (word != NULL && strcmp(word, "all") == 0))
+        return;
+    if (word != NULL && strcmp(word, "any") == 0) {
+        step->quorum = 1;
+    } else if (!json_is_object(join)) {
+        WRONG(checking, "join", "\"all\", \"any\" or {\"quorum\": <number of branches>} expected");
+    } else {
+        len = read_enter(checking, "join");
+        if (read_members(checking, join, names) && quorum == NULL)
+            finding_add(checking, FINDING_ERROR, "\"quorum\" is missing");
+        if (quorum != NULL && (!json_is_integer(quorum) || json_integer_value(quorum) < 1 || json_integer_value(quorum) > DEFINITION_BRANCHES_MAX))
+            WRONG(checking, "quorum", "a number of branches expected, 1 to %d", DEFINITION_BRANCHES_MAX);
+        else if (json_integer_value(quorum) > step->branches)
+            WRONG(checking, "quorum", "more branches than there are: %d", step->branches);
+        else
+            step->quorum = (int)json_integer_value(quorum);
+        read_leave(checking, len);
+    }
+}
+
+static void branches_of(struct growing *growing, const json_t *doc, int index, struct branch inside)
+{
+    struct checking *checking = growing->checking;
+    const json_t *branches = json_object_get(doc, "parallel");
+    size_t n = json_array_size(branches), len = 0;
+
+    if (!json_is_array(branches) || n == 0 || n > DEFINITION_BRANCHES_MAX) {
+        WRONG(checking, "parallel", "a list of 1 to %d branches expected, each a list of steps", DEFINITION_BRANCHES_MAX);
+        return;
+    }
+    growing->definition->steps[index].branches = (int)n;
+    join_of(checking, doc, &growing->definition->steps[index]);
+    len = read_enter(checking, "parallel");
+    for (inside.branch = 0; (size_t)inside.branch < n; inside.branch++) {
+        size_t inner = read_enter_index(checking, (size_t)inside.branch);
+
+        steps_in(growing, json_array_get(branches, (size_t)inside.branch), inside);
+        read_leave(checking, inner);
+    }
+    read_leave(checking, len);
+}
+
 static void sleep_of(struct checking *checking, const json_t *doc, struct definition_step *step)
 {
     static const char *const names[] = {"until", NULL};
@@ -716,6 +777,7 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
     case STEP_VALUE: break;
     case STEP_SEQUENCE: list_of(growing, doc, "sequence", inside); break;
     case STEP_SWITCH: cases_of(growing, doc, index, inside); break;
+    case STEP_PARALLEL: branches_of(growing, doc, index, inside); break;
     case STEP_SLEEP: sleep_of(checking, doc, &growing->definition->steps[index]); break;
     case STEP_WAIT: wait_of(checking, doc, &growing->definition->steps[index]); break;
     case STEP_SAGA:
@@ -726,33 +788,41 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
     growing->definition->steps[index].after = (int)growing->definition->steps_len;
 }
 
-/* The member `key` of doc: a list of steps. */
-static void list_of(struct growing *growing, const json_t *doc, const char *key, struct branch at)
+/* A list of steps; that is where we are in the document. */
+static void steps_in(struct growing *growing, const json_t *steps, struct branch at)
 {
     struct checking *checking = growing->checking;
-    const json_t *steps = json_object_get(doc, key);
-    size_t n = json_array_size(steps), len = 0;
+    size_t n = json_array_size(steps);
 
-    if (steps == NULL) {
-        finding_add(checking, FINDING_ERROR, "\"%s\" is missing", key);
-        return;
-    }
     if (!json_is_array(steps) || n == 0 || n > DEFINITION_STEPS_MAX) {
-        WRONG(checking, key, "a list of 1 to %d steps expected", DEFINITION_STEPS_MAX);
+        finding_add(checking, FINDING_ERROR, "a list of 1 to %d steps expected", DEFINITION_STEPS_MAX);
         return;
     }
     if (at.depth > DEFINITION_DEPTH_MAX) {
-        WRONG(checking, key, "groups are nested %d deep at most", DEFINITION_DEPTH_MAX);
+        finding_add(checking, FINDING_ERROR, "groups are nested %d deep at most", DEFINITION_DEPTH_MAX);
         return;
     }
-    len = read_enter(checking, key);
     for (size_t i = 0; i < n && !growing->full; i++) {
         size_t inner = read_enter_index(checking, i);
 
         step_of(growing, json_array_get(steps, i), at, i);
         read_leave(checking, inner);
     }
-    read_leave(checking, len);
+}
+
+/* The member `key` of doc: a list of steps. */
+static void list_of(struct growing *growing, const json_t *doc, const char *key, struct branch at)
+{
+    const json_t *steps = json_object_get(doc, key);
+    size_t len = 0;
+
+    if (steps == NULL) {
+        finding_add(growing->checking, FINDING_ERROR, "\"%s\" is missing", key);
+        return;
+    }
+    len = read_enter(growing->checking, key);
+    steps_in(growing, steps, at);
+    read_leave(growing->checking, len);
 }
 
 static void steps_of(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition *definition)
@@ -945,6 +1015,13 @@ int definition_follower(const struct definition *definition, int index)
     int end = step->parent < 0 ? (int)definition->steps_len : definition->steps[step->parent].after;
 
     return step->after < end && definition->steps[step->after].branch == step->branch ? step->after : -1;
+}
+
+int definition_branch(const struct definition *definition, int group, int index)
+{
+    while (definition->steps[index].parent != group)
+        index = definition->steps[index].parent;
+    return definition->steps[index].branch;
 }
 
 bool definition_contains(const struct definition *definition, int group, int index)

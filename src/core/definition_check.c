@@ -33,15 +33,22 @@ static const char *near_step(const struct checking *checking, const struct defin
 
 static bool is_group(const struct definition_step *step)
 {
-    return step->kind == STEP_SEQUENCE || step->kind == STEP_SWITCH;
+    return step->kind == STEP_SEQUENCE || step->kind == STEP_SWITCH || step->kind == STEP_PARALLEL;
 }
 
 /* What is known of a step at the place of one that comes after it. */
 enum certainty {
     REACHED,
     MAY_BE_SKIPPED,
-    OTHER_CASE, /* of one switch: never both */
+    OTHER_CASE,   /* of one switch: never both */
+    OTHER_BRANCH, /* of one parallel: nobody knows which comes first */
 };
+
+/* Can the parallel be done without one of its branches? */
+static bool may_lose(const struct definition_step *group)
+{
+    return group->kind == STEP_PARALLEL && group->quorum < group->branches;
+}
 
 static enum certainty certainty_of(const struct definition *definition, int index, int from)
 {
@@ -50,9 +57,10 @@ static enum certainty certainty_of(const struct definition *definition, int inde
     int apart = -1; /* the outermost group around index, or itself, that `from` is not in */
 
     for (int i = index; i >= 0 && !definition_contains(definition, i, from); i = steps[i].parent) {
-        bool in_case = steps[i].parent >= 0 && steps[steps[i].parent].kind == STEP_SWITCH;
+        const struct definition_step *group = steps[i].parent < 0 ? NULL : &steps[steps[i].parent];
+        bool chosen = group != NULL && (group->kind == STEP_SWITCH || may_lose(group));
 
-        if (steps[i].when != NULL || (steps[i].skipped_to > 0 && from >= steps[i].skipped_to) || (in_case && !definition_contains(definition, steps[i].parent, from)))
+        if (steps[i].when != NULL || (steps[i].skipped_to > 0 && from >= steps[i].skipped_to) || (chosen && !definition_contains(definition, steps[i].parent, from)))
             certainty = MAY_BE_SKIPPED;
         apart = i;
     }
@@ -60,9 +68,9 @@ static enum certainty certainty_of(const struct definition *definition, int inde
         return certainty;
     while (definition_contains(definition, steps[apart].parent, from) && steps[from].parent != steps[apart].parent)
         from = steps[from].parent;
-    return (size_t)from < definition->steps_len && steps[from].parent == steps[apart].parent && steps[from].branch != steps[apart].branch
-               ? OTHER_CASE
-               : certainty;
+    if ((size_t)from >= definition->steps_len || steps[from].parent != steps[apart].parent || steps[from].branch == steps[apart].branch)
+        return certainty;
+    return steps[steps[apart].parent].kind == STEP_PARALLEL ? OTHER_BRANCH : OTHER_CASE;
 }
 
 /* Is the pivot behind every run that gets to this step? */
@@ -71,11 +79,13 @@ static bool past_pivot(const struct definition *definition, int index)
     return definition->pivot >= 0 && index > definition->pivot && certainty_of(definition, definition->pivot, index) == REACHED;
 }
 
-/* Can a later step fail, once this one is done? */
+/* Can another step fail, once this one is done? */
 static bool is_last(const struct definition *definition, int index)
 {
     for (; index >= 0; index = definition->steps[index].parent) {
-        if (definition_follower(definition, index) >= 0)
+        const int group = definition->steps[index].parent;
+
+        if (definition_follower(definition, index) >= 0 || (group >= 0 && definition->steps[group].branches > 1))
             return false;
     }
     return true;
@@ -88,6 +98,16 @@ static bool is_step_field(const char *field)
             return true;
     }
     return false;
+}
+
+/* The parallel around the step, the innermost one that may do without it if only_may_lose; -1 = there is none. */
+static int parallel_around(const struct definition *definition, int index, bool only_may_lose)
+{
+    int group = definition->steps[index].parent;
+
+    while (group >= 0 && (definition->steps[group].kind != STEP_PARALLEL || (only_may_lose && !may_lose(&definition->steps[group]))))
+        group = definition->steps[group].parent;
+    return group;
 }
 
 static void check_reference(const struct place *place, const struct expr_reference *reference, const char *pointer, int column)
@@ -104,6 +124,9 @@ static void check_reference(const struct place *place, const struct expr_referen
         finding_at(checking, FINDING_ERROR, NULL, false, column, "no step is called \"%s\"; did you mean \"%s\"?", reference->step, near);
     else if (index < 0)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "no step is called \"%s\"", reference->step);
+    else if (certainty_of(definition, index, place->own_step) == OTHER_BRANCH)
+        finding_at(checking, FINDING_ERROR, NULL, false, column,
+                   "steps.%s is in another branch of the same parallel: it may be there or not; use it after the parallel", reference->step);
     else if (index > place->last_step)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s is used before it runs", reference->step);
     else if (!is_step_field(reference->field))
@@ -122,7 +145,8 @@ static void check_reference(const struct place *place, const struct expr_referen
     else if (certainty_of(definition, index, place->own_step) == MAY_BE_SKIPPED && !reference->guarded &&
              strcmp(reference->field, "output") == 0)
         finding_at(checking, FINDING_WARNING, NULL, false, column,
-                   "step %s may be skipped, then this is nil: write (steps.%s.output... or <value>)", reference->step, reference->step);
+                   "step %s may be %s, then this is nil: write (steps.%s.output... or <value>)", reference->step,
+                   parallel_around(definition, index, true) < 0 ? "skipped" : "in a branch that loses", reference->step);
     checking->pointer.len = len;
 }
 
@@ -169,6 +193,9 @@ static void push_place(struct checking *checking, const struct definition *defin
         }
         if (group->kind == STEP_SEQUENCE) {
             (void)read_enter(checking, "sequence");
+        } else if (group->kind == STEP_PARALLEL) {
+            (void)read_enter(checking, "parallel");
+            (void)read_enter_index(checking, (size_t)step->branch);
         } else if (step->branch == group->cases_len) {
             (void)read_enter(checking, "default");
         } else {
@@ -197,7 +224,7 @@ static void check_command(struct checking *checking, struct place *before, struc
 {
     const struct definition *definition = before->definition;
     const struct definition_step *step = &definition->steps[index];
-    bool past = past_pivot(definition, index);
+    bool past = past_pivot(definition, index), loses = parallel_around(definition, index, true) >= 0;
     size_t inner = checking->pointer.len;
 
     check_template(before, "input", step->input_inherited ? NULL : step->input);
@@ -221,15 +248,21 @@ static void check_command(struct checking *checking, struct place *before, struc
         json_pointer_push(&checking->pointer, "compensation");
         check_template(after, "input", step->compensation->input);
         checking->pointer.len = inner;
-        if (past)
+        if (past && !loses)
             finding_at(checking, FINDING_WARNING, "compensation", true, 0, "never used: the step comes after the pivot");
         else if (step->compensation->retry.attempts == RETRY_UNLIMITED)
             finding_at(checking, FINDING_WARNING, "compensation", true, 0, "tried for ever: the saga never parks, nobody is told");
+    } else if (loses && step->stands_in == FALLBACK_NONE) {
+        finding_add(checking, FINDING_WARNING, "step %s cannot be undone when its branch loses: give it a compensation", step->name);
     } else if (!past && !step->pivot && step->stands_in == FALLBACK_NONE && !is_last(definition, index)) {
         finding_add(checking, FINDING_WARNING, "step %s cannot be undone when a later step fails: give it a compensation", step->name);
     }
     if (step->retry.attempts == RETRY_UNLIMITED && definition->timeout_ms == 0 && !past && !step->pivot)
         finding_at(checking, FINDING_WARNING, "retry", true, 0, "unlimited attempts and no saga timeout: it may wait for ever");
+    if (step->pivot && parallel_around(definition, index, false) >= 0)
+        finding_at(checking, FINDING_ERROR, "pivot", false, 0,
+                   "a pivot cannot stand in a parallel: the branches beside it may still fail, and then there has to be a way back; put it after %s",
+                   definition->steps[parallel_around(definition, index, false)].name);
 }
 
 /* A child is undone as a whole: it needs no compensation of the step. */
@@ -267,12 +300,13 @@ static void check_step(struct checking *checking, const struct definition *defin
         check_field(&before, "until", step->until);
         break;
     case STEP_SEQUENCE:
+    case STEP_PARALLEL:
     case STEP_WAIT: break;
     }
     checking->pointer.len = len;
 }
 
-/* A goto leads on to a sequence of its own list or of one around it: never back, never into a group. */
+/* A goto leads on to a sequence of its own list or of one around it: never back, never into a group, never out of a branch. */
 static void resolve_goto(struct checking *checking, struct definition *definition, int index)
 {
     struct definition_step *steps = definition->steps, *wait = &steps[index];
@@ -283,6 +317,8 @@ static void resolve_goto(struct checking *checking, struct definition *definitio
     if (wait->goto_name == NULL)
         return;
     for (int i = index; to >= 0 && steps[to].kind == STEP_SEQUENCE && i >= 0 && !led; i = steps[i].parent) {
+        if (steps[i].kind == STEP_PARALLEL)
+            break;
         for (int next = i; next >= 0 && !led; next = definition_follower(definition, next))
             led = next == to && next != i;
     }
@@ -295,7 +331,8 @@ static void resolve_goto(struct checking *checking, struct definition *definitio
     push_place(checking, definition, index);
     (void)read_enter(checking, "wait");
     (void)read_enter(checking, "onTimeout");
-    finding_at(checking, FINDING_ERROR, "goto", false, 0, "\"%s\" is not the name of a later sequence of this list, or of one around it", wait->goto_name);
+    finding_at(checking, FINDING_ERROR, "goto", false, 0, "\"%s\" is not the name of a later sequence of this list, or of one around it%s", wait->goto_name,
+               parallel_around(definition, index, false) < 0 ? "" : ", within the branch");
     checking->pointer.len = len;
 }
 
@@ -341,7 +378,8 @@ static double worst_list_ms(const struct definition *definition, int group, int 
         case STEP_WAIT: total += step->until == NULL ? (double)step->timeout_ms : 0; break;
         case STEP_SEQUENCE: total += worst_list_ms(definition, i, 0); break;
         case STEP_SWITCH:
-            for (int k = 0; k <= step->cases_len; k++) {
+        case STEP_PARALLEL: /* its branches run side by side */
+            for (int k = 0; k <= step->cases_len + step->branches; k++) {
                 double ms = worst_list_ms(definition, i, k);
 
                 longest = ms > longest ? ms : longest;

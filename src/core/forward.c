@@ -50,27 +50,38 @@ void forward_settle(struct apply *apply, struct saga_step *step, enum step_statu
     step->changed = true;
 }
 
-/* No way on from this step: back, or, past the point of no return, to the operator. */
+/* No way on from this step: its branch has lost, or back, or, past the point of no return, to the operator. */
 static void fail(struct apply *apply, struct saga_step *step)
 {
     const struct definition_step *definition = definition_of(apply, step);
     const char *code = error_code(step->error), *message = error_message(step->error);
+    int parallel = -1, branch = -1;
 
-    if (forward_past_pivot(apply) && step->attempts == 0) {
-        apply_park(apply, SAGA_RUNNING, "step %s: %s, %s; past the pivot there is no way back", definition->name, code, message);
-        return;
-    }
-    if (forward_past_pivot(apply)) {
-        apply_park(apply, SAGA_RUNNING, "step %s: %s after %d attempts; past the pivot there is no way back", definition->name,
+    if (parallel_lost(apply, step->index)) {
+        compensate_next(apply);
+    } else if (parallel_spares(apply, step->index, &parallel, &branch)) {
+        parallel_lose(apply, parallel, branch);
+        compensate_next(apply);
+    } else if (forward_past_pivot(apply) && step->status == STEP_DONE) {
+        apply_park(apply, step, "step %s: %s", definition->name, message);
+    } else if (forward_past_pivot(apply) && step->attempts == 0) {
+        apply_park(apply, step, "step %s: %s, %s; past the pivot there is no way back", definition->name, code, message);
+    } else if (forward_past_pivot(apply)) {
+        apply_park(apply, step, "step %s: %s after %d attempts; past the pivot there is no way back", definition->name, code, step->attempts);
+    } else if (definition->pivot && step->status == STEP_UNKNOWN && definition->compensation == NULL) {
+        apply_park(apply, step, "step %s: %s after %d attempts; the outcome of the pivot is unknown and it cannot be undone", definition->name,
                    code, step->attempts);
-        return;
+    } else {
+        compensate_begin(apply, step->index, code, message);
     }
-    if (definition->pivot && step->status == STEP_UNKNOWN && definition->compensation == NULL) {
-        apply_park(apply, SAGA_RUNNING, "step %s: %s after %d attempts; the outcome of the pivot is unknown and it cannot be undone",
-                   definition->name, code, step->attempts);
-        return;
-    }
-    compensate_begin(apply, step->index, code, message);
+}
+
+/* Past the pivot the only way out is forward, for all that the saga cannot do without. */
+static bool only_forward(const struct apply *apply, const struct saga_step *step)
+{
+    int parallel = -1, branch = -1;
+
+    return forward_past_pivot(apply) && !parallel_lost(apply, step->index) && !parallel_spares(apply, step->index, &parallel, &branch);
 }
 
 /* Attempt number step->attempts + 1. Inputs are not kept in the state: the same outputs give the same input again. */
@@ -122,12 +133,31 @@ static void send(struct apply *apply, struct saga_step *step)
         child_sent(apply, step, effect);
 }
 
-static void complete(struct apply *apply)
+bool forward_finished(const struct apply *apply, int group, int branch)
+{
+    const struct saga_step *step = NULL;
+    int last = definition_first(apply->definition, group, branch);
+
+    for (int next = last; next >= 0; next = definition_follower(apply->definition, next))
+        last = next;
+    step = saga_step_find(apply->next, last);
+    if (step != NULL && fallback_taken(step))
+        step = saga_step_find(apply->next, apply->definition->steps[last].fallback);
+    return step != NULL && !step->parked && (step->status == STEP_DONE || step->status == STEP_SKIPPED);
+}
+
+void forward_complete_saga(struct apply *apply)
 {
     struct saga *saga = apply->next;
     json_t *output = NULL, *error = NULL;
 
-    saga->status = SAGA_COMPLETED;
+    if (compensate_left(apply)) {
+        saga->deadline_at_ms = 0; /* nothing is left that could be late */
+        return;
+    }
+    apply_turn(apply, SAGA_COMPLETED);
+    if (saga->ended_at_ms != 0)
+        return; /* its result is out already: this was the undoing of a success that came late */
     saga->ended_at_ms = apply->at;
     if (apply->definition->output != NULL) {
         /* All steps are done: an output that cannot be computed undoes nothing. */
@@ -163,15 +193,24 @@ static int holds(struct apply *apply, struct saga_step *step, const struct expr 
 /* After a settled one: the next of its list; at the end of the list its group is done. */
 int forward_follow(struct apply *apply, int index)
 {
+    if (parallel_lost(apply, index)) {
+        compensate_next(apply);
+        return -1;
+    }
     for (; index >= 0; index = apply->definition->steps[index].parent) {
         int next = definition_follower(apply->definition, index), parent = apply->definition->steps[index].parent;
+        bool joins = parent >= 0 && apply->definition->steps[parent].kind == STEP_PARALLEL;
 
         if (next >= 0)
             return next;
+        if (joins && !parallel_join(apply, parent))
+            return -1; /* the other branches are under way */
         if (parent >= 0 && apply_is_group(apply->definition, saga_step_find(apply->next, parent)))
             forward_settle(apply, saga_step_find(apply->next, parent), STEP_DONE);
+        if (joins)
+            compensate_ready(apply);
     }
-    complete(apply);
+    forward_complete_saga(apply);
     return -1;
 }
 
@@ -234,6 +273,17 @@ static int enter_switch(struct apply *apply, struct saga_step *step)
     return first;
 }
 
+/* Its branches, one after the other: each up to where it waits. */
+static int enter_parallel(struct apply *apply, int index)
+{
+    for (int i = 0; i < apply->definition->steps[index].branches; i++) {
+        if (saga_step_find(apply->next, index)->status != STEP_RUNNING || apply->failed)
+            break; /* decided already, or it failed */
+        forward_from(apply, definition_first(apply->definition, index, i));
+    }
+    return -1;
+}
+
 static int enter(struct apply *apply, int index)
 {
     struct saga_step *step = add_step(apply, index);
@@ -251,6 +301,7 @@ static int enter(struct apply *apply, int index)
     switch (definition->kind) {
     case STEP_SEQUENCE: return definition_first(apply->definition, index, 0);
     case STEP_SWITCH: return enter_switch(apply, step);
+    case STEP_PARALLEL: return enter_parallel(apply, index);
     case STEP_SLEEP: return wait_enter_sleep(apply, step);
     case STEP_WAIT: return wait_enter(apply, step);
     case STEP_VALUE: return fallback_enter_value(apply, step);
@@ -278,7 +329,7 @@ static void stand_in_or_fail(struct apply *apply, struct saga_step *step)
     forward_settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);
     if (step->unanswered)
         step->done_order = apply_next_order(apply);
-    other = fallback_of(apply, step);
+    other = parallel_lost(apply, step->index) ? -1 : fallback_of(apply, step);
     if (other < 0)
         fail(apply, step);
     else
@@ -307,7 +358,8 @@ static void try_again(struct apply *apply, struct saga_step *step, json_t *error
     if (delay < retry_after_ms)
         delay = retry_after_ms;
     apply_set(apply, &step->error, error);
-    if (!apply_retry_allowed(apply, &definition->retry, step, step->attempts - step->forgiven, error_code(step->error), delay)) {
+    if (parallel_lost(apply, step->index) ||
+        !apply_retry_allowed(apply, &definition->retry, step, step->attempts - step->forgiven, error_code(step->error), delay)) {
         give_up(apply, step);
         return;
     }
@@ -341,10 +393,7 @@ static void done(struct apply *apply, const struct saga_event *event, struct sag
     apply_history(apply, HISTORY_DONE, step->index, step->attempts);
     if (meaning->output_failed) {
         apply_set(apply, &step->error, json_incref(meaning->error));
-        if (forward_past_pivot(apply))
-            apply_park(apply, SAGA_RUNNING, "step %s: %s", apply_step_name(apply, step), error_message(step->error));
-        else
-            compensate_begin(apply, step->index, error_code(step->error), error_message(step->error));
+        fail(apply, step);
         return;
     }
     forward_from(apply, forward_follow(apply, step->index));
@@ -354,8 +403,7 @@ static void refused(struct apply *apply, const struct saga_event *event, struct 
 {
     apply_history(apply, HISTORY_REFUSED, step->index, event->attempt);
     child_refused(apply, step);
-    if (forward_past_pivot(apply)) {
-        /* Past the pivot the only way out is forward: the same command again. */
+    if (only_forward(apply, step)) {
         step->refused = true;
         try_again(apply, step, json_incref(meaning->error), 0);
         return;
@@ -377,7 +425,7 @@ static void awaited(struct apply *apply, const struct saga_event *event, struct 
         done(apply, event, step, meaning);
         return;
     }
-    if (meaning->outcome == REPLY_FAILURE && !(forward_past_pivot(apply) && event->attempt != step->attempts)) {
+    if (meaning->outcome == REPLY_FAILURE && !(only_forward(apply, step) && event->attempt != step->attempts)) {
         refused(apply, event, step, meaning);
         return;
     }
@@ -396,22 +444,15 @@ static void awaited(struct apply *apply, const struct saga_event *event, struct 
     try_again(apply, step, json_incref(meaning->error), event->retry_after_ms);
 }
 
-struct saga_step *forward_parked_step(const struct apply *apply)
-{
-    const struct saga *saga = apply->next;
-
-    return saga->status == SAGA_PARKED && saga->parked_from == SAGA_RUNNING ? &saga->steps[saga->steps_len - 1] : NULL;
-}
-
 /* One whose output could not be used is done: no reply changes that any more. */
-static bool is_parked_step(const struct apply *apply, const struct saga_step *step)
+static bool is_parked_step(const struct saga_step *step)
 {
-    return step == forward_parked_step(apply) && (step->status == STEP_FAILED || step->status == STEP_UNKNOWN ||
-                                                  step->status == STEP_RUNNING || step->status == STEP_RETRYING);
+    return step->parked && (step->status == STEP_FAILED || step->status == STEP_UNKNOWN || step->status == STEP_RUNNING || step->status == STEP_RETRYING);
 }
 
 void forward_again(struct apply *apply, struct saga_step *step)
 {
+    apply_unstick(apply, step);
     step->forgiven = step->attempts;
     step->done_order = 0;
     step->settled_at_ms = 0;
@@ -422,7 +463,8 @@ void forward_again(struct apply *apply, struct saga_step *step)
     case STEP_COMMAND:
     case STEP_SAGA:
     case STEP_SEQUENCE:
-    case STEP_SWITCH: send(apply, step); break;
+    case STEP_SWITCH:
+    case STEP_PARALLEL: send(apply, step); break;
     }
 }
 
@@ -430,6 +472,7 @@ void forward_complete(struct apply *apply, struct saga_step *step, json_t *outpu
 {
     int order = step->status == STEP_DONE ? step->done_order : 0;
 
+    apply_unstick(apply, step);
     forward_settle(apply, step, STEP_DONE);
     if (definition_of(apply, step)->kind == STEP_COMMAND || definition_of(apply, step)->kind == STEP_SAGA) /* nothing else has anything to undo */
         step->done_order = order > 0 ? order : apply_next_order(apply);
@@ -445,6 +488,7 @@ void forward_skip(struct apply *apply, struct saga_step *step, json_t *output)
     bool done = step->status == STEP_DONE, maybe = step->unanswered || step->status == STEP_RUNNING;
     int order = step->done_order;
 
+    apply_unstick(apply, step);
     forward_settle(apply, step, done ? STEP_DONE : STEP_SKIPPED);
     /* What may have happened is undone with the rest, should the saga turn back. */
     if (done || maybe)
@@ -458,11 +502,11 @@ void forward_skip(struct apply *apply, struct saga_step *step, json_t *output)
 static bool resumes(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
 {
     bool settled = meaning->outcome == REPLY_SUCCESS ||
-                   (meaning->outcome == REPLY_FAILURE && step->status != STEP_FAILED && !forward_past_pivot(apply));
+                   (meaning->outcome == REPLY_FAILURE && step->status != STEP_FAILED && !only_forward(apply, step));
 
-    if (!is_parked_step(apply, step) || !settled)
+    if (!is_parked_step(step) || !settled)
         return false;
-    apply_resume(apply);
+    apply_unstick(apply, step);
     if (meaning->outcome == REPLY_SUCCESS)
         done(apply, event, step, meaning);
     else
@@ -472,20 +516,20 @@ static bool resumes(struct apply *apply, const struct saga_event *event, struct 
 
 void forward_reply(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
 {
-    bool success = meaning->outcome == REPLY_SUCCESS;
+    bool success = meaning->outcome == REPLY_SUCCESS, awaits = step->status == STEP_RUNNING || step->status == STEP_RETRYING;
 
     if (repeat_is_over(apply, step, event->attempt)) {
         apply->effects->disposition = success ? IGNORED_DUPLICATE : IGNORED_LATE;
         return;
     }
-    if (success && undo_named(apply, event, step) && apply->next->turned_back) {
+    if (success && undo_named(apply, event, step) && !awaits && parallel_lost(apply, step->index)) {
         forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
         compensate_late(apply, step);
         return;
     }
     if (resumes(apply, event, step, meaning))
         return;
-    if (apply->next->status == SAGA_RUNNING && (step->status == STEP_RUNNING || step->status == STEP_RETRYING)) {
+    if (awaits && !step->parked) {
         awaited(apply, event, step, meaning);
         return;
     }
@@ -493,7 +537,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         return;
     switch (step->status) {
     case STEP_FAILED:
-        if (success && step->attempts > 0 && fallback_taken(step) && (!apply->next->turned_back || step->done_order > 0)) {
+        if (success && step->attempts > 0 && fallback_taken(step) && (!parallel_lost(apply, step->index) || step->done_order > 0)) {
             fallback_done_after_all(apply, step, meaning);
             apply->effects->disposition = IGNORED_LATE;
         } else if (success && step->attempts > 0) {
@@ -513,7 +557,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         apply->effects->disposition = IGNORED_LATE;
         break;
     case STEP_SKIPPED: /* by an operator: what was sent before was done after all, and is undone if the saga turns back */
-        if (success && step->done_order == 0 && apply->next->turned_back) {
+        if (success && step->done_order == 0 && parallel_lost(apply, step->index)) {
             compensate_late(apply, step);
             break;
         }

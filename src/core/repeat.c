@@ -53,6 +53,10 @@ bool repeat_goes_on(struct apply *apply, const struct saga_event *event, struct 
     step->unanswered = true;
     step->changed = true;
     apply_history(apply, HISTORY_POLLED, step->index, event->attempt);
+    if (parallel_lost(apply, step->index)) {
+        forward_fall_back(apply, step, "STOPPED", "no more polls where the saga does not go on");
+        return true;
+    }
     if (step->polls % repeat->limit == 0) { /* an operator's retry has as many again */
         (void)snprintf(message, sizeof message, "not yet after %d polls", step->polls);
         forward_fall_back(apply, step, "REPEAT_LIMIT", message);

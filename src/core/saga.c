@@ -50,6 +50,7 @@ static const char *const history_names[HISTORY_VERB] = {
     [HISTORY_SIGNAL] = "signal",             [HISTORY_SIGNAL_KEPT] = "signal-kept",
     [HISTORY_SIGNAL_REFUSED] = "signal-refused", [HISTORY_FALLBACK] = "fallback",
     [HISTORY_POLLED] = "polled",             [HISTORY_UNDO_IGNORED] = "undo-ignored",
+    [HISTORY_LOST] = "lost",
 };
 
 static int name_index(const char *const *names, int count, const char *text)

@@ -43,6 +43,21 @@ void verbs_note(struct apply *apply, const struct saga_event *event, int step)
 
 /* --- turning back, ending --- */
 
+static bool parked_on_pivot(const struct apply *apply)
+{
+    const struct saga_step *step = saga_step_find(apply->next, apply->definition->pivot);
+
+    return step != NULL && step->parked;
+}
+
+static void end_pause(struct apply *apply)
+{
+    apply->next->paused_at_ms = 0;
+    if (!apply_is_stuck(apply->next))
+        apply_resume(apply);
+    apply->next->parked_changed = true;
+}
+
 void verbs_turn_back(struct apply *apply, const struct saga_event *event)
 {
     bool cancel = event->verb == VERB_CANCEL;
@@ -50,8 +65,8 @@ void verbs_turn_back(struct apply *apply, const struct saga_event *event)
     char message[SAID_MAX];
 
     verbs_note(apply, event, -1);
-    if (apply->next->status == SAGA_PARKED)
-        apply_resume(apply);
+    if (apply->next->paused_at_ms != 0)
+        end_pause(apply);
     (void)said(message, cancel ? "cancelled" : "turned back", event);
     (void)apply_give_up_outstanding(apply, code, message);
     compensate_begin(apply, -1, code, message);
@@ -63,7 +78,7 @@ static void turn_back(struct apply *apply, const struct saga_event *event)
     bool cancel = event->verb == VERB_CANCEL;
 
     if (saga->turned_back) {
-        refuse(apply, "it has turned back already%s", saga->status == SAGA_PARKED && saga->paused_at_ms == 0
+        refuse(apply, "it has turned back already%s", apply_is_stuck(saga)
                                                           ? ", and is parked on the way: retry, skip or complete what it is parked on" : "");
         return;
     }
@@ -71,11 +86,11 @@ static void turn_back(struct apply *apply, const struct saga_event *event)
         refuse(apply, "past the pivot (step %s is done) there is no way back", apply->definition->steps[apply->definition->pivot].name);
         return;
     }
-    /* Parked, compensate is an operator's word that the pivot was not passed. */
-    if (apply_pivot_unsettled(apply) && (cancel || saga->status != SAGA_PARKED || saga->paused_at_ms != 0)) {
+    /* Parked on it, compensate is an operator's word that the pivot was not passed. */
+    if (apply_pivot_unsettled(apply) && (cancel || !parked_on_pivot(apply))) {
         refuse(apply, "it is not known whether the pivot, step %s, was passed, and it cannot be undone: wait for its answer%s",
                apply->definition->steps[apply->definition->pivot].name,
-               saga->status == SAGA_PARKED && saga->paused_at_ms == 0 ? ", or find out and say complete or compensate" : "");
+               parked_on_pivot(apply) ? ", or find out and say complete or compensate" : "");
         return;
     }
     verbs_turn_back(apply, event);
@@ -84,6 +99,8 @@ static void turn_back(struct apply *apply, const struct saga_event *event)
 /* A group, or a compensation, that is under way is left where it is. */
 static void leave(struct apply *apply, struct saga_step *step)
 {
+    step->changed = step->changed || step->parked;
+    step->parked = false;
     if (step->status == STEP_RUNNING)
         step->status = STEP_FAILED;
     else if (step->status == STEP_COMPENSATING || step->status == STEP_COMPENSATION_RETRYING)
@@ -130,11 +147,11 @@ static void pause(struct apply *apply, const struct saga_event *event)
     char reason[SAID_MAX];
 
     if (saga->status == SAGA_PARKED) {
-        refuse(apply, saga->paused_at_ms != 0 ? "it is paused already" : "it is parked: nothing is sent");
+        refuse(apply, saga->paused_at_ms != 0 ? "it is paused already" : "it is parked: see to what it is parked on");
         return;
     }
     verbs_note(apply, event, -1);
-    apply_park(apply, saga->status, "%s", said(reason, "paused", event));
+    apply_park(apply, NULL, "%s", said(reason, "paused", event));
     saga->paused_at_ms = apply->at;
 }
 
@@ -156,15 +173,12 @@ static void resume(struct apply *apply, const struct saga_event *event)
         saga->steps[i].due_at_ms += pause_ms;
         saga->steps[i].changed = true;
     }
-    apply_resume(apply);
+    end_pause(apply);
 }
 
 void verbs_hold(struct apply *apply)
 {
-    if (apply->next->paused_at_ms == 0)
-        return;
-    apply->held = true;
-    apply->next->status = apply->next->parked_from;
+    apply->held = apply->next->paused_at_ms != 0;
 }
 
 /* Due times are kept as they would be without the pause. */
@@ -181,50 +195,76 @@ static void stand_still(struct apply *apply, const struct saga *before)
     }
 }
 
+static bool any_due(const struct saga *saga)
+{
+    bool due = false;
+
+    for (size_t i = 0; i < saga->steps_len && !due; i++)
+        due = saga->steps[i].due_at_ms != 0;
+    return due;
+}
+
 void verbs_hold_on(struct apply *apply, const struct saga *before)
 {
     struct saga *saga = apply->next;
 
     if (!apply->held)
         return;
-    if (saga->status == SAGA_PARKED) { /* for a reason of its own now */
+    if (saga_status_ended(saga->parked_from)) { /* that was the last answer */
+        apply_unpark(apply, saga->parked_from);
+        return;
+    }
+    if (apply_is_stuck(saga) && !any_due(saga)) { /* for a reason of its own now */
         saga->paused_at_ms = 0;
         return;
     }
-    if (saga_status_ended(saga->status)) { /* that was the last answer */
-        apply_unpark(apply, saga->status);
-        return;
-    }
     stand_still(apply, before);
-    saga->parked_changed = saga->parked_changed || saga->parked_from != saga->status;
-    saga->parked_from = saga->status;
-    saga->status = SAGA_PARKED;
 }
 
 /* --- one step --- */
 
-/* The step that a verb may be about: the one that the saga is parked on, or waits for. */
-static struct saga_step *step_at_hand(const struct apply *apply)
+/* May a verb be about this step? The saga is parked on it, or waits for it. */
+static bool at_hand(const struct apply *apply, const struct saga_step *step, enum saga_verb verb)
 {
-    struct saga_step *step = compensate_under_way(apply);
-
-    if (step == NULL)
-        step = forward_parked_step(apply);
-    return step != NULL ? step : apply_outstanding(apply);
+    return step->parked || (verb != VERB_RETRY && (compensate_under_way(step) || apply_is_outstanding(apply->definition, step)));
 }
 
-static bool goes_back(const struct saga_step *step)
+/* The step that the verb is about; NULL = it is refused: another one, or several. */
+static struct saga_step *step_of(struct apply *apply, const struct saga_event *event)
 {
-    return step->status == STEP_COMPENSATING || step->status == STEP_COMPENSATION_RETRYING || step->status == STEP_COMPENSATION_FAILED;
+    struct saga_step *found = NULL;
+    char names[256] = "";
+    size_t len = 0;
+    int count = 0;
+
+    for (size_t i = 0; i < apply->next->steps_len; i++) {
+        struct saga_step *step = &apply->next->steps[i];
+        const char *name = apply_step_name(apply, step);
+
+        if (!at_hand(apply, step, event->verb))
+            continue;
+        if (event->step_name != NULL && strcmp(event->step_name, name) == 0)
+            return step;
+        found = step;
+        if (len + strlen(name) + 3 < sizeof names)
+            len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", count == 0 ? "" : ", ", name);
+        count++;
+    }
+    if (count == 1 && event->step_name == NULL)
+        return found;
+    if (count == 0)
+        refuse(apply, "no step is %s", event->verb == VERB_RETRY ? "parked" : "under way");
+    else
+        refuse(apply, event->verb == VERB_RETRY ? "it is parked on %s%s" : "under way: %s%s", names, event->step_name == NULL ? ": name the step" : "");
+    return NULL;
 }
 
 static void again(struct apply *apply, struct saga_step *step, json_t *input)
 {
-    bool back = goes_back(step);
+    bool back = compensate_under_way(step);
 
     if (!json_is_null(input) && input != NULL)
         apply_set(apply, back ? &step->undo_input : &step->input, json_incref(input));
-    apply_resume(apply);
     if (back)
         compensate_again(apply, step);
     else
@@ -235,9 +275,7 @@ static void by_hand(struct apply *apply, struct saga_step *step, const struct sa
 {
     bool complete = event->verb == VERB_COMPLETE;
 
-    if (apply->next->status == SAGA_PARKED)
-        apply_resume(apply);
-    if (goes_back(step))
+    if (compensate_under_way(step))
         compensate_settle(apply, step, complete ? STEP_COMPENSATED : STEP_COMPENSATION_SKIPPED);
     else if (complete)
         forward_complete(apply, step, json_incref(event->value));
@@ -267,17 +305,19 @@ static void about_step(struct apply *apply, const struct saga_event *event)
                event->step_name);
         return;
     }
-    step = step_at_hand(apply);
-    if (step == NULL || (event->step_name != NULL && strcmp(event->step_name, apply_step_name(apply, step)) != 0)) {
-        refuse(apply, step == NULL ? "no step is under way" : "the step under way is %s", step == NULL ? "" : apply_step_name(apply, step));
+    step = step_of(apply, event);
+    if (step == NULL)
         return;
-    }
     if (event->verb == VERB_RETRY && step->status == STEP_DONE) {
         refuse(apply, "step %s is done, its output could not be used: complete it with another", apply_step_name(apply, step));
         return;
     }
     if (event->verb == VERB_RETRY && event->value != NULL && !json_is_null(event->value) && !child_takes_input(apply, step)) {
         refuse(apply, "step %s has a child that may have begun: retry it without another input", apply_step_name(apply, step));
+        return;
+    }
+    if (event->verb == VERB_RETRY && !compensate_under_way(step) && parallel_lost(apply, step->index)) {
+        refuse(apply, "nothing is sent for step %s any more, its branch has lost or the saga has turned back: skip or complete it", apply_step_name(apply, step));
         return;
     }
     if (event->verb != VERB_SKIP && apply_is_group(apply->definition, step)) {

@@ -126,12 +126,12 @@ void wait_due(struct apply *apply, struct saga_step *step)
 
 /* --- signals --- */
 
-/* Can the saga still get to this step, which it has not reached? The innermost group around it that was entered tells. */
+/* Can the saga still get to this step, which it has not reached? The innermost group around it that was entered tells, if nothing is lost there. */
 static bool may_come(const struct apply *apply, int index)
 {
     const struct definition_step *steps = apply->definition->steps;
 
-    if (saga_step_find(apply->next, index) != NULL)
+    if (saga_step_find(apply->next, index) != NULL || parallel_lost(apply, index))
         return false;
     for (int inner = index, i = steps[index].parent; i >= 0; inner = i, i = steps[i].parent) {
         const struct saga_step *group = saga_step_find(apply->next, i);
@@ -154,7 +154,7 @@ static struct saga_step *taker(const struct apply *apply, const char *signal)
         struct saga_step *step = &apply->next->steps[i];
 
         if (waits_for(definition_of(apply, step), signal) &&
-            (step->status == STEP_WAITING || (step->status == STEP_FAILED && apply->next->status == SAGA_PARKED)))
+            (step->status == STEP_WAITING || (step->status == STEP_FAILED && step->parked)))
             return step;
     }
     return NULL;
@@ -182,13 +182,12 @@ static void keep(struct apply *apply, const struct saga_event *event)
 void wait_signal(struct apply *apply, const struct saga_event *event)
 {
     struct saga *saga = apply->next;
-    bool forward = saga->status == SAGA_RUNNING || (saga->status == SAGA_PARKED && saga->parked_from == SAGA_RUNNING);
+    bool forward = apply_phase(saga) == SAGA_RUNNING;
     struct saga_step *step = forward ? taker(apply, event->signal) : NULL;
     bool wanted = false;
 
     if (step != NULL) {
-        if (saga->status == SAGA_PARKED)
-            apply_resume(apply);
+        apply_unstick(apply, step);
         forward_from(apply, signalled(apply, step, event->body == NULL ? json_null() : json_incref(event->body)));
         return;
     }

@@ -109,6 +109,25 @@ static json_t *read_undo(struct reading *reading)
     return undo;
 }
 
+static uint32_t read_lost(struct reading *reading)
+{
+    const json_t *branches = member(reading, "lost"), *branch = NULL;
+    uint32_t lost = 0;
+    size_t i = 0;
+
+    if (branches == NULL || json_is_null(branches))
+        return 0;
+    if (!json_is_array(branches))
+        reading->wrong = "lost";
+    json_array_foreach(branches, i, branch) {
+        if (!json_is_integer(branch) || json_integer_value(branch) < 1 || json_integer_value(branch) > DEFINITION_BRANCHES_MAX)
+            reading->wrong = "lost";
+        else
+            lost |= UINT32_C(1) << (json_integer_value(branch) - 1);
+    }
+    return lost;
+}
+
 static void read_step(struct reading *reading, struct saga_step *step)
 {
     const char *status = json_string_value(member(reading, "status"));
@@ -121,6 +140,8 @@ static void read_step(struct reading *reading, struct saga_step *step)
     step->attempts = (int)read_number(reading, "attempts", INT_MAX);
     step->compensations = (int)read_number(reading, "compensations", INT_MAX);
     step->forgiven = (int)read_number(reading, "forgiven", INT_MAX);
+    step->lost = read_lost(reading);
+    step->parked = read_flag(reading, "parked");
     step->forever = read_flag(reading, "forever");
     step->polls = (int)read_number(reading, "polls", INT_MAX);
     step->poll_from = (int)read_number(reading, "pollFrom", INT_MAX);
@@ -279,6 +300,25 @@ static void read_signals(struct reading *reading, struct saga *saga)
     }
 }
 
+/* Before there were branches a state did not say which step it is parked on: there was one that it could be. */
+static void mark_parked(struct saga *saga)
+{
+    struct saga_step *last = saga->steps_len == 0 ? NULL : &saga->steps[saga->steps_len - 1];
+    bool back = saga->parked_from != SAGA_RUNNING;
+
+    if (saga->status != SAGA_PARKED || saga->paused_at_ms != 0 || last == NULL)
+        return;
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        enum step_status status = saga->steps[i].status;
+
+        if (saga->steps[i].parked)
+            return;
+        if (back && (status == STEP_COMPENSATING || status == STEP_COMPENSATION_RETRYING || status == STEP_COMPENSATION_FAILED))
+            last = &saga->steps[i];
+    }
+    last->parked = true;
+}
+
 static void read_all(struct reading *reading, struct saga *saga)
 {
     const json_t *id = member(reading, "id");
@@ -317,6 +357,8 @@ static void read_all(struct reading *reading, struct saga *saga)
         read_history(reading, saga);
     saga->history_dropped = read_number(reading, "historyDropped", INT64_MAX);
     read_signals(reading, saga);
+    if (reading->wrong == NULL)
+        mark_parked(saga);
 }
 
 bool wire_state_definition(const json_t *doc, const char **ret_name, int64_t *ret_version, const char **ret_hash)

@@ -16,12 +16,29 @@
         }                                                                                                              \
     } while (0)
 
+/* The branches' numbers, from 1. */
+static void put_lost(struct buffer *out, uint32_t lost)
+{
+    const char *before = ",\"lost\":[";
+
+    for (int i = 0; i < DEFINITION_BRANCHES_MAX; i++) {
+        if ((lost >> i & 1) == 0)
+            continue;
+        buffer_text(out, before);
+        buffer_int(out, i + 1);
+        before = ",";
+    }
+    buffer_char(out, ']');
+}
+
 void state_step_write(struct buffer *out, const struct saga_step *step, bool without_output)
 {
     text_put(out, "{\"status\":\"");
     buffer_text(out, step_status_name(step->status));
     buffer_char(out, '"');
     PUT_NUMBER(out, "case", step->chosen);
+    if (step->lost != 0)
+        put_lost(out, step->lost);
     PUT_NUMBER(out, "attempts", step->attempts);
     PUT_NUMBER(out, "compensations", step->compensations);
     PUT_NUMBER(out, "forgiven", step->forgiven);
@@ -36,6 +53,8 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     }
     if (step->refused)
         text_put(out, ",\"refused\":true");
+    if (step->parked)
+        text_put(out, ",\"parked\":true");
     if (step->unanswered)
         text_put(out, ",\"unanswered\":true");
     PUT_NUMBER(out, "doneOrder", step->done_order);

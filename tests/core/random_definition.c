@@ -204,7 +204,8 @@ struct maker {
     struct buffer *text;
     int commands, groups; /* made */
     int wanted;           /* commands in all, or a few more */
-    int pivot;            /* number of the command; -1 = none */
+    int pivot;            /* number of the command; -1 = none; not in a parallel */
+    int parallels;        /* around */
     struct seen seen;
 };
 
@@ -223,7 +224,7 @@ static void command(struct maker *maker)
     int index = maker->commands++;
 
     say(text, "{\"name\":\"s%d\",\"service\":\"p%d\",\"command\":\"Do%d\"", index, index % 3, index);
-    if (index == maker->pivot)
+    if (index == maker->pivot && maker->parallels == 0)
         say(text, ",\"pivot\":true");
     if (random_one_in(random, 2)) {
         say(text, ",\"input\":");
@@ -337,16 +338,47 @@ static void cases(struct maker *maker, int depth)
     maker->seen = after;
 }
 
+/* Likewise; what has lost is nil or not. */
+static void branches(struct maker *maker, int depth)
+{
+    struct seen before = maker->seen, after = maker->seen;
+    int n = 1 + random_below(maker->random, 4);
+
+    maker->parallels++;
+    say(maker->text, "\"parallel\":[");
+    for (int i = 0; i < n; i++) {
+        say(maker->text, i == 0 ? "" : ",");
+        list(maker, depth);
+        while (maker->seen.len > before.len)
+            after.commands[after.len++] = maker->seen.commands[--maker->seen.len];
+    }
+    maker->parallels--;
+    maker->seen = after;
+    switch (random_below(maker->random, 4)) {
+    case 0: say(maker->text, "]"); break;
+    case 1: say(maker->text, "],\"join\":\"all\""); break;
+    case 2: say(maker->text, "],\"join\":\"any\""); break;
+    default: say(maker->text, "],\"join\":{\"quorum\":%d}", 1 + random_below(maker->random, n)); break;
+    }
+}
+
 static void group(struct maker *maker, int depth)
 {
-    say(maker->text, "{\"name\":\"g%d\"", maker->groups++);
+    int kind = random_below(maker->random, 4);
+
+    say(maker->text, "{\"description\":\"\"");
+    if (kind > 1 || random_one_in(maker->random, 2))
+        say(maker->text, ",\"name\":\"g%d\"", maker->groups++);
     when(maker);
     say(maker->text, ",");
-    if (random_one_in(maker->random, 2)) {
+    switch (kind) {
+    case 0:
+    case 1: branches(maker, depth + 1); break;
+    case 2:
         say(maker->text, "\"sequence\":");
         list(maker, depth + 1);
-    } else {
-        cases(maker, depth + 1);
+        break;
+    default: cases(maker, depth + 1); break;
     }
     say(maker->text, "}");
 }

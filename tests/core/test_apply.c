@@ -127,6 +127,21 @@ static const char sleepy[] =
     "{\"name\":\"c\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}},"
     "{\"name\":\"odd\",\"sleep\":{\"until\":\"${steps.c.status}\"}}]}";
 
+/* Branches side by side; every step can be undone, with two attempts. */
+#define ONE_HOUR "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0}},\"steps\":["
+#define DO(name) "{\"name\":\"" name "\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\",\"retry\":{\"attempts\":2}}}"
+#define PIVOT(name) "{\"name\":\"" name "\",\"service\":\"s\",\"command\":\"C\",\"pivot\":true}"
+#define SIDE_BY_SIDE(branches, join) "{\"parallel\":[" branches "],\"join\":" join "}"
+static const char both[] = ONE_HOUR DO("a") "," SIDE_BY_SIDE("[" DO("b") "," DO("c") "],[" DO("d") "]", "\"all\"") "," DO("z") "]}";
+static const char race[] = ONE_HOUR DO("a") "," SIDE_BY_SIDE("[" DO("b") "],[" DO("c") "," DO("d") "],[" DO("e") "]", "\"any\"") "," DO("z") "]}";
+static const char votes[] = ONE_HOUR DO("a") "," SIDE_BY_SIDE("[" DO("b") "],[" DO("c") "],[" DO("d") "]", "{\"quorum\":2}") "," DO("z") "]}";
+static const char deep[] = ONE_HOUR DO("a") "," SIDE_BY_SIDE("[" SIDE_BY_SIDE("[" DO("b") "],[" DO("c") "]", "\"all\"") "],[" DO("d") "]", "\"any\"") "," DO("z") "]}";
+static const char forward_only[] = ONE_HOUR PIVOT("p") "," SIDE_BY_SIDE("[" DO("b") "],[" DO("d") "]", "\"all\"") "," DO("z") "]}";
+static const char forward_race[] = ONE_HOUR PIVOT("p") "," SIDE_BY_SIDE("[" DO("b") "],[" DO("d") "]", "\"any\"") "," DO("z") "]}";
+static const char either[] = ONE_HOUR SIDE_BY_SIDE("[{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"never\"}}],[" DO("b") "]", "\"any\"") "]}";
+static const char at_once[] =
+    ONE_HOUR SIDE_BY_SIDE("[" DO("a") "],[{\"name\":\"n\",\"service\":\"s\",\"command\":\"C\",\"when\":\"${input.w}\"}],[" DO("b") "]", "\"any\"") "]}";
+
 static const struct row {
     const char *name;
     const char *when;
@@ -273,6 +288,66 @@ static const struct row {
      "a#1, parked, resumed, b#1; running", patient_one},
     {"a wait stands still while it is paused", "start, ok a, pause, +30, resume, +9, due, undone a", "a#1, parked, early, resumed, early, ~a#1, result; compensated", failing},
     {"a reply to a wait is late", "start, ok a, ok w", "a#1, late; running", failing},
+
+    /* parallel: all */
+    {"branches begin side by side", "start, ok a", "a#1, b#1, d#1; running", both},
+    {"each goes on by itself, and the group is done when all are", "start, ok a, ok d, ok b, ok c", "a#1, b#1, d#1, c#1, z#1; running", both},
+    {"their answers may be late at the same time", "start, ok a, due, due", "a#1, b#1, d#1, b#2, d#2; running", both},
+    {"one fails: the answer in flight is waited for, and nothing new is sent", "start, ok a, no d, ok b, undone b, undone a",
+     "a#1, b#1, d#1, ~b#1, ~a#1, result; compensated", both},
+    {"a transient answer is the last then", "start, ok a, no d, again b, undone a", "a#1, b#1, d#1, ~a#1, result; compensated", both},
+    {"silence too, and that is undone", "start, ok a, no d, due, undone b, undone a", "a#1, b#1, d#1, ~b#1, ~a#1, result; compensated", both},
+    {"work that goes on is waited for longer", "start, ok a, no d, +9, wait b, +9, ok b", "a#1, b#1, d#1, early, early, ~b#1; compensating", both},
+    {"an attempt still to come is not made", "start, ok a, again b, no d, undone a", "a#1, b#1, d#1, ~a#1, result; compensated", both},
+    {"branches are undone side by side, each last first", "start, ok a, ok b, ok d, no c, undone d, undone b, undone a",
+     "a#1, b#1, d#1, c#1, ~b#1, ~d#1, ~a#1, result; compensated", both},
+    {"what came after them first, what came before them last", "start, ok a, ok d, ok b, ok c, cancel, undone z, undone c, undone d, undone b, undone a",
+     "a#1, b#1, d#1, c#1, z#1, ~z#1, ~d#1, ~c#1, ~b#1, ~a#1, result; cancelled", both},
+    {"cancelled, all that is in flight is given up", "start, ok a, cancel, undone d, undone b, undone a", "a#1, b#1, d#1, ~b#1, ~d#1, ~a#1, result; cancelled", both},
+    {"terminated, too", "start, ok a, terminate, ok b", "a#1, b#1, d#1, result, late; terminated", both},
+    {"paused, no branch sends", "start, ok a, pause, ok b, ok d, resume, due", "a#1, b#1, d#1, parked, resumed, c#1; running", both},
+    {"one step of them is completed by hand", "start, ok a, complete d, ok b, ok c", "a#1, b#1, d#1, c#1, z#1; running", both},
+    {"one that is waited for on the way back, too", "start, ok a, no d, complete b, undone b, undone a", "a#1, b#1, d#1, ~b#1, ~a#1, result; compensated", both},
+    {"parked from outside, each answer settles its own step", "start, ok a, park, ok b, ok d", "a#1, b#1, d#1, parked, c#1, resumed; running", both},
+    {"and turns it back with what the others may have done", "start, ok a, park, no b, undone d, undone a",
+     "a#1, b#1, d#1, parked, resumed, ~d#1, ~a#1, result; compensated", both},
+    {"parked on its way back, nothing is sent for what was waited for", "start, ok a, no d, park, retry b, skip b, undone b, undone a",
+     "a#1, b#1, d#1, parked, refused, resumed, ~b#1, ~a#1, result; compensated", both},
+    {"past the pivot it parks on one, and the other goes on", "start, ok p, no b, due, no b, ok d, ok b", "p#1, b#1, d#1, b#2, parked, resumed, z#1; running", forward_only},
+    {"parked on two, a verb has to name the step", "start, ok p, no b, no d, due, due, no b, no d, retry, retry b, ok b, retry, ok d",
+     "p#1, b#1, d#1, b#2, d#2, parked, parked, refused, b#3, resumed, d#3, z#1; running", forward_only},
+
+    /* parallel: any */
+    {"the first that is done decides: the others are undone while the saga goes on", "start, ok a, ok e", "a#1, b#1, c#1, e#1, ~b#1, ~c#1, z#1; running", race},
+    {"a loser is undone last first", "start, ok a, ok c, ok e, undone d, ok z, undone b, undone c",
+     "a#1, b#1, c#1, e#1, d#1, ~b#1, ~d#1, z#1, ~c#1, result; completed", race},
+    {"a saga ends when its losers are undone", "start, ok a, ok e, ok z, undone b", "a#1, b#1, c#1, e#1, ~b#1, ~c#1, z#1; running", race},
+    {"and no deadline turns it back then", "start, ok a, ok e, ok z, pause, +3600, resume, due, undone b, undone c",
+     "a#1, b#1, c#1, e#1, ~b#1, ~c#1, z#1, parked, early, resumed, result; completed", race},
+    {"a success that comes after its loss is late", "start, ok a, ok e, ok b", "a#1, b#1, c#1, e#1, ~b#1, ~c#1, z#1, late; running", race},
+    {"one of a step whose attempts were answered is undone", "start, ok a, again b, ok e, ok b", "a#1, b#1, c#1, e#1, ~c#1, z#1, ~b#1; running", race},
+    {"also when the saga has completed, without a second result", "start, ok a, again b, again c, ok e, ok z, ok b, undone b", "a#1, b#1, c#1, e#1, z#1, result, ~b#1; completed", race},
+    {"or with an operator's help", "start, ok a, again b, again c, ok e, ok z, ok b, due, due, due, complete b", "a#1, b#1, c#1, e#1, z#1, result, ~b#1, ~b#2, parked, resumed; completed", race},
+    {"a branch that fails has lost, the others go on", "start, ok a, ok c, no d, undone c, ok b, undone e", "a#1, b#1, c#1, e#1, d#1, ~c#1, ~e#1, z#1; running", race},
+    {"the last one turns the saga back", "start, ok a, no b, no e, no c, undone a", "a#1, b#1, c#1, e#1, ~a#1, result; compensated", race},
+    {"what cannot be undone parks it, and what is beside goes on", "start, ok a, ok e, undone c, undo-no b, due, undo-no b, ok z, skip b",
+     "a#1, b#1, c#1, e#1, ~b#1, ~c#1, z#1, ~b#2, parked, resumed, result; completed", race},
+    {"parked on a loser it can be cancelled, and what came before waits for it", "start, ok a, ok e, undone c, undo-no b, due, undo-no b, cancel, undone z, undone e, skip b, undone a",
+     "a#1, b#1, c#1, e#1, ~b#1, ~c#1, z#1, ~b#2, parked, ~z#1, ~e#1, resumed, ~a#1, result; cancelled", race},
+    {"past the pivot a branch may fail as well", "start, ok p, no b, ok d", "p#1, b#1, d#1, z#1; running", forward_race},
+    {"but not the last one", "start, ok p, no b, no d, due, no d", "p#1, b#1, d#1, d#2, parked; parked", forward_race},
+    {"a signal decides", "start, signal go, undone b", "b#1, ~b#1, result; completed", either},
+    {"a wait that has lost takes none", "start, ok b, signal go", "b#1, result, late; completed", either},
+    {"a branch whose steps are skipped is done at once", "start, undone a", "a#1, ~a#1, result; completed", at_once},
+
+    /* parallel: quorum, nested */
+    {"two of three are enough", "start, ok a, ok d, ok b", "a#1, b#1, c#1, d#1, ~c#1, z#1; running", votes},
+    {"one of three may fail", "start, ok a, no b, ok c, ok d", "a#1, b#1, c#1, d#1, z#1; running", votes},
+    {"two may not: what is in flight is waited for and undone", "start, ok a, no b, no c, ok d, undone d, undone a",
+     "a#1, b#1, c#1, d#1, ~d#1, ~a#1, result; compensated", votes},
+    {"a group in a branch fails with that branch", "start, ok a, no b, ok d", "a#1, b#1, c#1, d#1, z#1; running", deep},
+    {"what is in flight in it is waited for", "start, ok a, no b, ok c", "a#1, b#1, c#1, d#1, ~c#1; running", deep},
+    {"both in it are needed", "start, ok a, ok b, ok c, undone d", "a#1, b#1, c#1, d#1, ~d#1, z#1; running", deep},
 
     /* sleeps; the rows begin at 1000 s */
     {"a sleep ends by itself", "start, ok a, +19, due", "a#1, early, b#1; running", sleepy},

@@ -71,8 +71,8 @@ static void tell(struct buffer *out, const struct worker *worker)
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
 
-        say(out, "\n%d %s case=%d %d ~%d -%d polls=%d-%d fallback=%d%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
-            step->chosen + 100 * step->forever, step->attempts, step->compensations, step->forgiven, step->polls, step->poll_from, step->fallback, step->refused, step->unanswered, step->done_order, (long long)step->first_at_ms,
+        say(out, "\n%d %s case=%d lost=%x parked=%d %d ~%d -%d polls=%d-%d fallback=%d%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
+            step->chosen + 100 * step->forever, step->lost, step->parked, step->attempts, step->compensations, step->forgiven, step->polls, step->poll_from, step->fallback, step->refused, step->unanswered, step->done_order, (long long)step->first_at_ms,
             (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
         tell_json(out, "output", step->output);
         tell_json(out, "error", step->error);
@@ -133,6 +133,16 @@ static bool asked(const struct world *world, enum saga_verb verb)
     return world->event->kind == EVENT_VERB && world->event->verb == verb && world->one.effects.disposition == APPLIED;
 }
 
+/* Is a first command for this step among what is sent now? */
+static bool sent_now(const struct world *world, int step)
+{
+    bool sent = false;
+
+    for (size_t i = 0; i < world->one.effects.len && !sent; i++)
+        sent = world->one.effects.items[i].step == step && world->one.effects.items[i].action == ACTION_EXECUTE;
+    return sent;
+}
+
 static enum step_status status_of(const struct saga *saga, int index)
 {
     const struct saga_step *step = saga == NULL ? NULL : saga_step_find(saga, index);
@@ -154,6 +164,113 @@ static bool is_open(enum step_status status)
 static bool is_undoing(enum step_status status)
 {
     return status == STEP_COMPENSATING || status == STEP_COMPENSATION_RETRYING;
+}
+
+/* --- the tree --- */
+
+static bool is_parallel(const struct world *world, int index)
+{
+    return index >= 0 && world->one.definition->steps[index].kind == STEP_PARALLEL;
+}
+
+static bool has_parallels(const struct world *world)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < world->one.definition->steps_len && !has; i++)
+        has = is_parallel(world, (int)i);
+    return has;
+}
+
+/* The way down from the definition to the step: each group, then the step itself. */
+struct path {
+    int groups[16];
+    int len;
+};
+
+static struct path path_to(const struct world *world, int index)
+{
+    struct path path = {.len = 0};
+    int turned[16], n = 0;
+
+    for (; index >= 0; index = world->one.definition->steps[index].parent)
+        turned[n++] = index;
+    while (n > 0)
+        path.groups[path.len++] = turned[--n];
+    return path;
+}
+
+static bool branch_lost(const struct saga *saga, int parallel, int branch)
+{
+    const struct saga_step *entry = saga == NULL ? NULL : saga_step_find(saga, parallel);
+
+    return entry != NULL && (entry->lost & 1U << branch) != 0;
+}
+
+/* How far down the path leads before it comes into a branch that lost; its length = into none. */
+static int steps_to_loss(const struct world *world, const struct saga *saga, const struct path *path)
+{
+    for (int i = 0; i + 1 < path->len; i++) {
+        if (is_parallel(world, path->groups[i]) && branch_lost(saga, path->groups[i], world->one.definition->steps[path->groups[i + 1]].branch))
+            return i;
+    }
+    return path->len;
+}
+
+/* What is done here has to be undone: the saga has turned back, or a branch around has lost. */
+static bool is_lost(const struct world *world, const struct saga *saga, int index)
+{
+    const struct path path = path_to(world, index);
+
+    return saga != NULL && (saga->turned_back || steps_to_loss(world, saga, &path) < path.len);
+}
+
+/* How many groups two steps have in common, and whether they part at a parallel, into two branches. */
+static int common(const struct world *world, const struct path *a, const struct path *b, bool *ret_apart)
+{
+    const struct definition_step *steps = world->one.definition->steps;
+    int n = 0;
+
+    while (n < a->len && n < b->len && a->groups[n] == b->groups[n])
+        n++;
+    *ret_apart = n > 0 && n < a->len && n < b->len && is_parallel(world, a->groups[n - 1]) &&
+                 steps[a->groups[n]].branch != steps[b->groups[n]].branch;
+    return n;
+}
+
+static bool apart(const struct world *world, int a, int b)
+{
+    const struct path path_a = path_to(world, a), path_b = path_to(world, b);
+    bool apart = false;
+
+    (void)common(world, &path_a, &path_b, &apart);
+    return apart;
+}
+
+/* Is there an order in which these two must be undone? Not between branches, nor between a branch that lost and what comes after its group. */
+static bool has_order(const struct world *world, int a, int b)
+{
+    const struct path path_a = path_to(world, a < b ? a : b), path_b = path_to(world, a < b ? b : a);
+    bool apart = false;
+    int n = common(world, &path_a, &path_b, &apart);
+
+    if (apart)
+        return false;
+    for (int i = n; i + 1 < path_a.len; i++) { /* the earlier one, below what they have in common */
+        if (is_parallel(world, path_a.groups[i]) && branch_lost(world->one.saga, path_a.groups[i], world->one.definition->steps[path_a.groups[i + 1]].branch))
+            return false;
+    }
+    return true;
+}
+
+/* In a parallel that the other step does not stand in. */
+static bool in_parallel_beside(const struct world *world, int index, int other)
+{
+    for (int i = world->one.definition->steps[index].parent; i >= 0; i = world->one.definition->steps[i].parent) {
+        if (is_parallel(world, i) && !definition_contains(world->one.definition, i, other))
+            return true;
+    }
+    return false;
 }
 
 /* Waits for a signal or a child, and for nothing else. */
@@ -195,6 +312,27 @@ static void note_order(struct book *book, const struct saga *before, const struc
     }
 }
 
+/* The answers that nobody waits for any more, because enough other branches are done. */
+static void note_losers(struct world *world, const struct saga *before)
+{
+    for (size_t i = 0; i < world->one.saga->steps_len; i++) {
+        const struct saga_step *parallel = &world->one.saga->steps[i];
+        enum step_status was = status_of(before, parallel->index);
+
+        /* A child is not waited for where all is lost: it is undone at once. */
+        if (world->one.definition->steps[parallel->index].kind == STEP_SAGA && is_lost(world, world->one.saga, parallel->index) &&
+            (was == STEP_RUNNING || sent_now(world, parallel->index)))
+            world->book.silent[parallel->index] = true;
+
+        if (!is_parallel(world, parallel->index) || parallel->status != STEP_DONE || (was != STEP_RUNNING && was != STEP_STATUS_COUNT))
+            continue;
+        for (int k = parallel->index + 1; k < world->one.definition->steps[parallel->index].after; k++) {
+            if (is_lost(world, world->one.saga, k) && (status_of(before, k) == STEP_RUNNING || sent_now(world, k)))
+                world->book.silent[k] = true;
+        }
+    }
+}
+
 /* Is this step where the saga is, or has been, or never comes? By the states alone: one that was not entered stands in a group that was not,
  * or in a case that was not taken. */
 static bool behind(const struct world *world, int index)
@@ -216,16 +354,17 @@ static bool behind(const struct world *world, int index)
 static bool is_group_around(const struct world *world, int index, int inner)
 {
     const struct definition_step *steps = world->one.definition->steps;
+    bool lost = is_lost(world, world->one.saga, inner); /* within the event that sent it: its groups have ended */
 
     for (int i = steps[inner].parent; i >= 0; inner = i, i = steps[i].parent) {
         const struct saga_step *group = saga_step_find(world->one.saga, i);
 
         if (steps[inner].stands_in != FALLBACK_NONE) {
-            MUST(group != NULL && (group->status == STEP_FAILED || group->status == STEP_UNKNOWN) && group->fallback == steps[inner].stands_in,
+            MUST(group != NULL && (group->status == STEP_FAILED || group->status == STEP_UNKNOWN || lost) && group->fallback == steps[inner].stands_in,
                  "something stands in for a step that was not given up");
             continue;
         }
-        MUST(group != NULL && group->status == STEP_RUNNING, "a step goes on in a group that does not");
+        MUST(group != NULL && (group->status == STEP_RUNNING || lost), "a step goes on in a group that does not");
         MUST(group->chosen == (steps[i].kind == STEP_SWITCH ? steps[inner].branch + 1 : 0), "a step goes on in a case that was not taken");
         if (i == index)
             return true;
@@ -262,14 +401,19 @@ static void check_execute(const struct world *world, const struct effect *effect
     /* With a detached child sent it goes on at once: the state is of a later moment. */
     bool left_behind = step->detached && (before == NULL || !before->turned_back);
 
-    MUST(!after->turned_back || left_behind, "an execute command after compensation began");
+    MUST(!is_lost(world, before, effect->step), "an execute command after compensation began");
+    MUST(!after->turned_back || left_behind || has_parallels(world), "an execute command of a saga that turns back");
     MUST(was == STEP_STATUS_COUNT || is_open(was) || asked(world, VERB_RETRY), "an execute command for a settled step");
     MUST(step->stands_in == FALLBACK_NONE || was != STEP_STATUS_COUNT || !world->refusing, "something stands in for a refusal");
-    for (int i = 0; i < effect->step && !left_behind; i++)
-        MUST(behind(world, i) || is_group_around(world, i, effect->step), "an execute command before the step before it was done");
+    for (int i = 0; i < effect->step && !left_behind; i++) {
+        if (!apart(world, i, effect->step) && !in_parallel_beside(world, i, effect->step))
+            MUST(behind(world, i) || is_group_around(world, i, effect->step), "an execute command before the step before it was done");
+    }
     if (effect->kind == EFFECT_COMMAND)
         MUST(strcmp(effect->service, step->service) == 0 && strcmp(effect->command, step->command) == 0, "another step's command");
-    MUST(step->retry.attempts == RETRY_UNLIMITED || effect->attempt - saga_step_find(after, effect->step)->forgiven <= step->retry.attempts, "an attempt beyond the budget");
+    /* What is lost within the event may be on its way back already: then it is another budget that the state tells of. */
+    MUST(step->retry.attempts == RETRY_UNLIMITED || is_lost(world, after, effect->step) ||
+             effect->attempt - saga_step_find(after, effect->step)->forgiven <= step->retry.attempts, "an attempt beyond the budget");
 }
 
 /* By its definition, or by a reply. */
@@ -278,6 +422,20 @@ static bool undoable(const struct world *world, int index)
     const struct saga_step *step = saga_step_find(world->one.saga, index);
 
     return world->one.definition->steps[index].compensation != NULL || (step != NULL && step->undo != NULL);
+}
+
+/* Stands i in the innermost branch around the step that has lost? Without one: in the saga. */
+static bool same_loss(const struct world *world, int i, int step)
+{
+    const struct path path = path_to(world, step);
+
+    for (int n = path.len - 2; n >= 0; n--) {
+        int branch = world->one.definition->steps[path.groups[n + 1]].branch;
+
+        if (is_parallel(world, path.groups[n]) && branch_lost(world->one.saga, path.groups[n], branch))
+            return definition_contains(world->one.definition, path.groups[n], i) && definition_branch(world->one.definition, path.groups[n], i) == branch;
+    }
+    return true;
 }
 
 static void check_compensate(const struct world *world, const struct effect *effect)
@@ -296,8 +454,18 @@ static void check_compensate(const struct world *world, const struct effect *eff
     MUST(undo->retry.attempts == RETRY_UNLIMITED || effect->attempt - saga_step_find(after, effect->step)->forgiven <= undo->retry.attempts, "a compensation beyond its budget");
     MUST(book->sent[effect->step][ACTION_EXECUTE] > 0 || book->by_hand[effect->step], "a compensation of what was never sent");
     MUST(book->succeeded[effect->step] || book->silent[effect->step] || book->by_hand[effect->step], "a compensation of what was never done");
-    for (int i = 0; effect->attempt == 1 && i < STEPS_MAX; i++) {
-        if (i != effect->step && (to_be_undone(status_of(after, i)) || skipped_perhaps_done(after, i)) && undoable(world, i))
+    MUST(is_lost(world, after, effect->step), "a compensation of what has not lost");
+    for (int i = 0; effect->attempt == 1 && i < (int)world->one.definition->steps_len; i++) {
+        enum step_status status = status_of(after, i);
+        bool undoing = is_undoing(status) || status == STEP_COMPENSATION_FAILED;
+
+        if (i == effect->step || !is_asking(world->one.definition, i))
+            continue;
+        MUST(!is_open(status) || !same_loss(world, i, effect->step), "a compensation before what is in flight has been answered");
+        if (!has_order(world, i, effect->step) || !undoable(world, i))
+            continue;
+        MUST(!undoing, "two compensations at once that have an order");
+        if ((to_be_undone(status) || skipped_perhaps_done(after, i)) && is_lost(world, after, i))
             MUST(book->order[i] < book->order[effect->step], "a compensation that is not the last thing done");
     }
 }
@@ -312,7 +480,7 @@ static void check_child(struct world *world, const struct effect *effect, const 
     MUST(id != NULL && saga_id_valid(id, strlen(id)), "a child without an id");
     MUST((effect->input != NULL) == (effect->action == ACTION_EXECUTE), "a child without input, or undone with one");
     MUST(!definition->detached || (effect->action == ACTION_EXECUTE && (step->status == STEP_DONE || step->status == STEP_COMPENSATED)), "a detached child that is awaited");
-    MUST(definition->detached || step->forever == (step->due_at_ms == 0), "a child that is awaited neither for ever nor until a time");
+    MUST(definition->detached || is_lost(world, world->one.saga, effect->step) || step->forever == (step->due_at_ms == 0), "a child that is awaited neither for ever nor until a time");
     MUST(book->child[effect->step][0] == '\0' || strcmp(book->child[effect->step], id) == 0 ||
              (effect->action == ACTION_EXECUTE && book->child_said[effect->step] == REPLY_FAILURE), "a second child beside the first");
     if (strcmp(book->child[effect->step], id) != 0)
@@ -327,12 +495,15 @@ static void check_command(struct world *world, const struct effect *effect, cons
 
     MUST(effect->attempt == *sent + 1, "attempt numbers of one idempotency key are not 1, 2, 3 ...");
     *sent = effect->attempt;
+    /* What was sent may have lost within the same event. */
+    bool lost_now = effect->action == ACTION_EXECUTE && is_lost(world, world->one.saga, effect->step);
+
     if (effect->kind == EFFECT_CHILD) {
         check_child(world, effect, step);
     } else {
         MUST(effect->input != NULL, "a command without input");
         MUST(effect->expires_at_ms > world->one.saga->updated_at_ms, "a command that had expired when it was sent");
-        MUST(step->due_at_ms == effect->expires_at_ms, "a command that expires when it is not due");
+        MUST(step->due_at_ms == effect->expires_at_ms || lost_now, "a command that expires when it is not due");
     }
     if (effect->action == ACTION_EXECUTE)
         check_poll(world, effect);
@@ -343,24 +514,34 @@ static void check_command(struct world *world, const struct effect *effect, cons
 }
 
 /* Whatever parks or goes on is told of; an end is told by its result. */
-static void check_parking(const struct saga *before, const struct saga *after, int parked, int resumed)
+static void check_parking(const struct saga *before, const struct saga *after, const struct effects *effects)
 {
-    bool was = before != NULL && before->status == SAGA_PARKED, is = after->status == SAGA_PARKED;
-    bool was_paused = was && before->paused_at_ms != 0;
+    bool was = before != NULL && before->status == SAGA_PARKED, is = after->status == SAGA_PARKED, told_of = was, newly = false;
+    int parked = 0, resumed = 0;
 
-    if (was && saga_status_ended(after->status) && (was_paused || after->status == SAGA_TERMINATED) && parked + resumed == 0)
+    for (size_t i = 0; i < effects->len; i++) {
+        MUST(effects->items[i].kind != EFFECT_RESUMED || told_of, "resumed, but it was not parked");
+        told_of = effects->items[i].kind == EFFECT_PARKED || (told_of && effects->items[i].kind != EFFECT_RESUMED);
+        parked += effects->items[i].kind == EFFECT_PARKED;
+        resumed += effects->items[i].kind == EFFECT_RESUMED;
+    }
+    for (size_t i = 0; i < after->steps_len; i++) {
+        const struct saga_step *had = before == NULL ? NULL : saga_step_find(before, after->steps[i].index);
+
+        newly = newly || (after->steps[i].parked && (had == NULL || !had->parked));
+    }
+    MUST(parked <= 1 && resumed <= 1, "told of twice");
+    MUST(!newly || parked == 1, "parked on a step unsaid");
+    if (was && saga_status_ended(after->status) && (before->paused_at_ms != 0 || after->status == SAGA_TERMINATED) && parked + resumed == 0)
         return;
-    if (was_paused && is && after->paused_at_ms == 0) /* for a reason of its own now */
-        MUST(parked == 1 && resumed <= 1, "parked unsaid");
-    else
-        MUST(parked - resumed == is - was, "parked or resumed unsaid");
+    MUST(told_of == is, "parked or resumed unsaid");
 }
 
 static void check_effects(struct world *world, const struct saga *before)
 {
     const struct effects *effects = &world->one.effects;
     const struct saga *after = world->one.saga;
-    int commands = 0, parked = 0, resumed = 0, results = 0, answers = 0;
+    int commands = 0, results = 0, answers = 0;
     bool parent_asks = world->event->parent != NULL && before != NULL;
 
     for (size_t i = 0; i < effects->len; i++) {
@@ -381,19 +562,85 @@ static void check_effects(struct world *world, const struct saga *before)
             commands += !world->one.definition->steps[effect->step].detached;
             break;
         case EFFECT_ANSWER: answers++; break;
-        case EFFECT_PARKED: parked++; break;
-        case EFFECT_RESUMED: resumed++; break;
+        case EFFECT_PARKED:
+        case EFFECT_RESUMED: break;
         }
     }
-    MUST(commands <= 1, "two commands at once");
-    check_parking(before, after, parked, resumed);
+    MUST(commands <= 1 || has_parallels(world), "two commands at once");
+    check_parking(before, after, effects);
     MUST(commands == 0 || before == NULL || before->paused_at_ms == 0 || world->event->kind == EVENT_VERB, "a command of a paused saga");
     MUST(before == NULL || before->status != SAGA_TERMINATED || (effects->len == (size_t)answers && after->status == SAGA_TERMINATED), "a terminated saga that moves");
-    world->book.reopened += parent_asks && before->status == SAGA_COMPLETED && after->status != SAGA_COMPLETED;
+    world->book.reopened += parent_asks && before->ended_at_ms != 0 && !before->turned_back && after->turned_back;
     MUST(world->book.results == (after->ended_at_ms != 0) + world->book.reopened, "not exactly one result of an end");
     MUST(after->parent == NULL ? answers == 0 : answers <= 1 && answers >= results, "a parent without an answer, or with two");
     MUST(answers == (after->parent == NULL ? 0 : results) || parent_asks, "an answer that nobody waits for");
     MUST(effects->disposition == APPLIED || effects->len == (size_t)answers, "an ignored event with an effect");
+}
+
+/* Where the saga has lost, nothing goes on but what had been sent before. */
+static void check_lost(const struct world *world, const struct saga *before, const struct saga_step *step)
+{
+    const struct saga_step *had = before == NULL ? NULL : saga_step_find(before, step->index);
+    bool command = world->one.definition->steps[step->index].kind == STEP_COMMAND;
+
+    if (!is_lost(world, world->one.saga, step->index))
+        return;
+    MUST(step->status != STEP_RETRYING && step->status != STEP_WAITING && (step->status != STEP_RUNNING || command), "a step goes on where all is lost");
+    MUST(!is_lost(world, before, step->index) || (had != NULL && had->attempts == step->attempts), "something new where all is lost");
+    MUST(step->status != STEP_RUNNING || !is_lost(world, before, step->index) || had->status == STEP_RUNNING, "a step begins where all is lost");
+}
+
+/* Has the branch come to its end? It has if its last step has, which is the one that no other stands behind. */
+static bool at_its_end(const struct world *world, int parallel, int branch)
+{
+    const struct definition_step *steps = world->one.definition->steps;
+    int last = -1;
+
+    for (int i = parallel + 1; i < steps[parallel].after; i++) {
+        if (steps[i].parent == parallel && steps[i].branch == branch)
+            last = i;
+    }
+    if (behind(world, last) && saga_step_find(world->one.saga, last)->fallback != FALLBACK_NONE)
+        last = steps[last].fallback;
+    return behind(world, last) && saga_step_find(world->one.saga, last) != NULL && !saga_step_find(world->one.saga, last)->parked;
+}
+
+/* Did something fail for good in it? */
+static bool has_failed(const struct world *world, int parallel, int branch)
+{
+    for (size_t i = 0; i < world->one.saga->steps_len; i++) {
+        const struct saga_step *step = &world->one.saga->steps[i];
+
+        if (step->index != parallel && definition_contains(world->one.definition, parallel, step->index) &&
+            definition_branch(world->one.definition, parallel, step->index) == branch &&
+            (step->status == STEP_FAILED || step->error != NULL))
+            return true;
+    }
+    return false;
+}
+
+/* Done as soon as enough branches are, and not before; those that are not done then have lost. Before: those that have failed. */
+static void check_join(const struct world *world, const struct saga *before, const struct saga_step *step)
+{
+    const struct definition_step *definition = &world->one.definition->steps[step->index];
+    const struct saga_step *had = before == NULL ? NULL : saga_step_find(before, step->index);
+    uint32_t was = had == NULL ? 0 : had->lost;
+    bool now = step->status == STEP_DONE && (had == NULL || had->status != STEP_DONE);
+    int done = 0, left = definition->branches;
+
+    MUST((was & ~step->lost) == 0, "a branch that had lost, and has not");
+    MUST(was == step->lost || had == NULL || had->status == STEP_RUNNING, "a branch that loses when all is over");
+    for (int i = 0; i < definition->branches; i++) {
+        bool lost = (step->lost & 1U << i) != 0;
+
+        left -= lost;
+        done += !lost && step->status != STEP_SKIPPED && step->status != STEP_FAILED && at_its_end(world, step->index, i);
+        MUST(step->status != STEP_DONE || is_lost(world, world->one.saga, step->index) || lost || at_its_end(world, step->index, i), "done, but not this branch");
+        MUST(!lost || (was & 1U << i) != 0 || now || has_failed(world, step->index, i), "lost without a reason");
+    }
+    MUST(step->status != STEP_RUNNING || left >= definition->quorum, "goes on, and cannot be done any more");
+    MUST(step->status != STEP_RUNNING || done < definition->quorum, "goes on, though enough branches are done");
+    MUST(!now || done >= definition->quorum || is_lost(world, world->one.saga, step->index), "done before enough branches are");
 }
 
 static void check_steps(const struct world *world, const struct saga *before)
@@ -409,14 +656,15 @@ static void check_steps(const struct world *world, const struct saga *before)
         outstanding += step->due_at_ms != 0;
         if (step->due_at_ms != 0 && after->paused_at_ms == 0 && (due == 0 || step->due_at_ms < due))
             due = step->due_at_ms;
-        MUST(!is_open(step->status) || !after->turned_back, "a step goes on though the saga turned back");
+        check_lost(world, before, step);
+        if (is_parallel(world, step->index))
+            check_join(world, before, step);
         MUST(before == NULL || saga_step_find(before, step->index) == NULL || saga_step_find(before, step->index)->chosen == step->chosen,
              "a switch that changed its mind");
         MUST(was == step->status || step->changed, "a step that changed in silence");
         MUST(was != STEP_COMPENSATED || step->status == STEP_COMPENSATED, "a step undone and no longer");
         if (!is_asking(world->one.definition, step->index)) {
             MUST(step->done_order == 0 && (step->due_at_ms == 0 || step->status == STEP_WAITING), "a group that is due, or a wait to be undone");
-            MUST(step->status != STEP_WAITING || !after->turned_back, "a wait goes on though the saga turned back");
             MUST(!step->forever || world->one.definition->steps[step->index].timeout_ms == 0, "a wait for ever that has a timeout");
             continue;
         }
@@ -428,7 +676,7 @@ static void check_steps(const struct world *world, const struct saga *before)
                                              step->status == STEP_COMPENSATION_FAILED || step->status == STEP_COMPENSATION_SKIPPED),
              "a place in the order of completion, but neither done nor unknown");
     }
-    MUST(outstanding <= 1, "two commands outstanding at once");
+    MUST(outstanding <= 1 || has_parallels(world), "two commands outstanding at once");
     MUST(due == after->due_at_ms, "due at another time than its steps and its deadline say");
 }
 
@@ -451,8 +699,8 @@ static void check_saga(struct world *world, const struct saga *before)
     MUST(before == NULL || before->updated_at_ms <= after->updated_at_ms, "time ran back");
     MUST(before == NULL || !before->turned_back || after->turned_back, "turned back and forth");
     MUST(!(after->turned_back && before != NULL && !before->turned_back && past_pivot(world)), "turned back past the pivot");
-    MUST(before == NULL || before->status != SAGA_COMPLETED || after->status == SAGA_COMPLETED || (world->event->parent != NULL && after->parent != NULL),
-         "completed and no longer");
+    MUST(before == NULL || before->status != SAGA_COMPLETED || after->status == SAGA_COMPLETED || (world->event->parent != NULL && after->parent != NULL) ||
+             (after->status == SAGA_PARKED && has_parallels(world)), "completed and no longer");
     MUST(before == NULL || before->ended_at_ms == 0 || before->ended_at_ms == after->ended_at_ms || world->event->parent != NULL, "ended twice");
     MUST(before == NULL || before->parent == after->parent || after->parent_changed, "a parent that changed in silence");
     book->turned_back = after->turned_back;
@@ -525,6 +773,7 @@ static void happen(struct world *world, const struct saga_event *event)
         MUST((world->one.effects.disposition == IGNORED_REFUSED) == (world->one.effects.refusal[0] != '\0'), "refused without a reason");
     } else {
         note_order(&world->book, before, world->one.saga);
+        note_losers(world, before);
         check_saga(world, before);
         check_steps(world, before);
         check_effects(world, before);
@@ -609,21 +858,42 @@ static enum reply_header_outcome any_outcome(struct random *random)
     return outcomes[random_below(random, 7)];
 }
 
-/* The step whose answer the saga waits for; NULL = none. */
-static const struct saga_step *waiting(const struct saga *saga)
+static bool is_sent(const struct saga *saga, const struct saga_step *step)
 {
-    for (size_t i = 0; i < saga->steps_len; i++) {
-        if (!is_asking(saga->definition, saga->steps[i].index))
-            continue;
-        if (saga->steps[i].status == STEP_RUNNING || saga->steps[i].status == STEP_COMPENSATING)
+    return is_asking(saga->definition, step->index) && (step->status == STEP_RUNNING || step->status == STEP_COMPENSATING);
+}
+
+/* A step whose answer the saga waits for; NULL = none. */
+static const struct saga_step *waiting(struct world *world)
+{
+    const struct saga *saga = world->one.saga;
+    int n = 0;
+
+    for (size_t i = 0; i < saga->steps_len; i++)
+        n += is_sent(saga, &saga->steps[i]);
+    n = n == 0 ? 0 : 1 + random_below(&world->random, n);
+    for (size_t i = 0; i < saga->steps_len && n > 0; i++) {
+        n -= is_sent(saga, &saga->steps[i]);
+        if (n == 0)
             return &saga->steps[i];
     }
     return NULL;
 }
 
+/* Nobody waits any longer for the answers that are due by then. */
+static void fall_silent(struct world *world, int64_t at)
+{
+    const struct saga *saga = world->one.saga;
+
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (saga->steps[i].status == STEP_RUNNING && ((saga->steps[i].due_at_ms != 0 && saga->steps[i].due_at_ms <= at) || at == INT64_MAX))
+            world->book.silent[saga->steps[i].index] = true;
+    }
+}
+
 static void fitting_answer(struct world *world)
 {
-    const struct saga_step *step = waiting(world->one.saga);
+    const struct saga_step *step = waiting(world);
 
     if (step == NULL)
         return;
@@ -646,57 +916,72 @@ static void any_answer(struct world *world)
 static void timer(struct world *world, int64_t at)
 {
     struct saga_event event = {.kind = EVENT_TIMER, .at_ms = at};
-    const struct saga_step *step = waiting(world->one.saga);
+    const struct saga *saga = world->one.saga;
+    int64_t then = at > saga->updated_at_ms ? at : saga->updated_at_ms;
+    bool over = saga->status == SAGA_RUNNING && saga->deadline_at_ms != 0 && saga->deadline_at_ms <= then;
 
     world->now = at > world->now ? at : world->now;
-    if (step != NULL && step->status == STEP_RUNNING)
-        world->book.silent[step->index] = true;
+    if (saga->paused_at_ms == 0)
+        fall_silent(world, over ? INT64_MAX : then);
     happen(world, &event);
 }
 
-/* The step of a saga that a verb is most likely about. */
-static const struct saga_step *at_hand(const struct saga *saga)
+/* A step of the saga that a verb is likely about. */
+static const struct saga_step *at_hand(struct world *world)
 {
-    for (size_t i = 0; i < saga->steps_len; i++) {
-        if (is_undoing(saga->steps[i].status) || saga->steps[i].status == STEP_COMPENSATION_FAILED)
+    const struct saga *saga = world->one.saga;
+    int n = 0;
+
+    for (size_t i = 0; i < saga->steps_len; i++)
+        n += is_undoing(saga->steps[i].status) || saga->steps[i].parked;
+    n = n == 0 ? 0 : 1 + random_below(&world->random, n);
+    for (size_t i = 0; i < saga->steps_len && n > 0; i++) {
+        n -= is_undoing(saga->steps[i].status) || saga->steps[i].parked;
+        if (n == 0)
             return &saga->steps[i];
     }
     return &saga->steps[saga->steps_len - 1];
 }
 
-static void note_verb(struct world *world, int step, bool undoing)
+/* Whoever does not wait for an answer has not had one. */
+static void note_verb(struct world *world, const struct saga_event *event, int named)
 {
     struct book *book = &world->book;
+    enum step_status status = named < 0 ? STEP_STATUS_COUNT : status_of(world->one.saga, named);
+    bool undoing = is_undoing(status) || status == STEP_COMPENSATION_FAILED;
 
-    book->cancelled = book->cancelled || asked(world, VERB_CANCEL);
-    world->retried = world->retried || asked(world, VERB_RETRY);
-    book->by_hand[step] = book->by_hand[step] || (asked(world, VERB_COMPLETE) && !undoing);
-    book->left[step] = book->left[step] || (asked(world, VERB_SKIP) && undoing);
+    if (event->verb == VERB_CANCEL || event->verb == VERB_COMPENSATE || event->verb == VERB_TERMINATE)
+        fall_silent(world, INT64_MAX);
+    if (named < 0)
+        return;
+    if (status == STEP_RUNNING)
+        book->silent[named] = true;
+    book->by_hand[named] = book->by_hand[named] || (event->verb == VERB_COMPLETE && !undoing);
+    book->left[named] = book->left[named] || (event->verb == VERB_SKIP && undoing);
 }
 
 static void any_verb(struct world *world)
 {
     struct random *random = &world->random;
-    const struct saga_step *step = at_hand(world->one.saga);
     struct saga_event event = {.kind = EVENT_VERB, .at_ms = world->now, .verb = (enum saga_verb)random_below(random, VERB_COUNT), .who = "ann"};
-    int index = random_one_in(random, 4) ? random_below(random, (int)world->one.definition->steps_len) : step->index;
-    bool undoing = is_undoing(step->status) || step->status == STEP_COMPENSATION_FAILED;
-    bool was_silent = world->book.silent[step->index];
+    int named = random_one_in(random, 4) ? random_below(random, (int)world->one.definition->steps_len) : at_hand(world)->index;
+    const struct book book = world->book;
 
     if (event.verb == VERB_TERMINATE && !random_one_in(random, 4))
         event.verb = VERB_RETRY;
-    event.step_name = random_one_in(random, 8) ? random_one_in(random, 2) ? "nowhere" : NULL : world->one.definition->steps[index].name;
+    event.step_name = world->one.definition->steps[named].name;
+    if (random_one_in(random, 8)) {
+        event.step_name = random_one_in(random, 2) ? "nowhere" : NULL;
+        named = -1;
+    }
     event.why = random_one_in(random, 2) ? NULL : "because";
     event.value = random_one_in(random, 2) ? NULL : random_json(random, 2);
-    /* Whoever does not wait for an answer has not had one. */
-    if (step->status == STEP_RUNNING)
-        world->book.silent[step->index] = true;
-    index = step->index;
-    world->book.by_hand[index] = world->book.by_hand[index] || (event.verb == VERB_COMPLETE && !undoing);
+    note_verb(world, &event, named);
     happen(world, &event);
     if (world->one.effects.disposition == IGNORED_REFUSED)
-        world->book.silent[index] = was_silent;
-    note_verb(world, index, undoing);
+        world->book = book;
+    world->book.cancelled = world->book.cancelled || asked(world, VERB_CANCEL);
+    world->retried = world->retried || asked(world, VERB_RETRY);
     json_decref(event.value);
 }
 
@@ -728,19 +1013,15 @@ static void signal(struct world *world, const char *name)
 static void parents_wish(struct world *world)
 {
     struct saga_event event = {.kind = EVENT_VERB, .at_ms = world->now, .verb = VERB_COMPENSATE, .who = "its parent", .parent = world->one.saga->parent};
-    const struct saga_step *step = waiting(world->one.saga);
-    int index = step == NULL ? -1 : step->index;
-    bool turned_back = world->one.saga->turned_back;
+    bool turned_back = world->one.saga->turned_back, was_silent[STEPS_MAX];
 
     if (event.parent == NULL)
         return;
-    if (index >= 0 && step->status == STEP_RUNNING && !world->book.silent[index]) {
-        world->book.silent[index] = true;
-        happen(world, &event);
-        world->book.silent[index] = world->one.saga->turned_back && !turned_back;
-        return;
-    }
+    memcpy(was_silent, world->book.silent, sizeof was_silent);
+    fall_silent(world, INT64_MAX);
     happen(world, &event);
+    if (turned_back || !world->one.saga->turned_back)
+        memcpy(world->book.silent, was_silent, sizeof was_silent);
 }
 
 static void any_event(struct world *world)
@@ -758,10 +1039,7 @@ static void any_event(struct world *world)
     case 1:
         event.kind = EVENT_PARK;
         if (random_one_in(random, 4)) {
-            const struct saga_step *step = waiting(world->one.saga);
-
-            if (step != NULL && step->status == STEP_RUNNING)
-                world->book.silent[step->index] = true;
+            fall_silent(world, INT64_MAX);
             happen(world, &event);
         }
         break;
@@ -794,7 +1072,7 @@ static bool silence_ends(const struct world *world)
 /* Everybody answers well from now on. */
 static void goodwill(struct world *world)
 {
-    const struct saga_step *step = waiting(world->one.saga);
+    const struct saga_step *step = waiting(world);
 
     if (step == NULL && waits_for_ever(world->one.saga) != NULL)
         signal(world, world->one.definition->steps[waits_for_ever(world->one.saga)->index].signal);
@@ -816,10 +1094,10 @@ static void check_end(const struct world *world)
     for (int i = 0; i < (int)definition->steps_len; i++) {
         enum step_status status = status_of(saga, i);
 
-        if (saga->status == SAGA_COMPLETED)
+        if (saga->status == SAGA_COMPLETED && !is_lost(world, saga, i))
             MUST(behind(world, i), "completed, but not all its steps are done");
-        MUST((saga->status != SAGA_COMPENSATED && saga->status != SAGA_CANCELLED) || !is_open(status), "compensated, but a step goes on");
-        if ((saga->status == SAGA_COMPENSATED || saga->status == SAGA_CANCELLED) && undoable(world, i)) {
+        MUST(!saga_status_ended(saga->status) || !is_open(status), "ended, but a step goes on");
+        if (saga_status_ended(saga->status) && saga->status != SAGA_TERMINATED && is_lost(world, saga, i) && undoable(world, i)) {
             MUST(!to_be_undone(status) && !skipped_perhaps_done(saga, i), "compensated, but a done step is not undone");
             MUST(!world->book.succeeded[i] || definition->steps[i].output != NULL || status == STEP_COMPENSATED || world->book.left[i] ||
                      saga_step_find(saga, i)->forever, "compensated, but a success was left in place");
@@ -831,7 +1109,11 @@ static void check_end(const struct world *world)
 /* Or has ended, and undoes what was done late. */
 static bool is_live(const struct saga *saga)
 {
-    return saga->status != SAGA_PARKED && (!saga_status_ended(saga->status) || waiting(saga) != NULL);
+    bool sent = false;
+
+    for (size_t i = 0; i < saga->steps_len && !sent; i++)
+        sent = is_sent(saga, &saga->steps[i]);
+    return saga->status != SAGA_PARKED && (!saga_status_ended(saga->status) || sent);
 }
 
 static void end(struct world *world)

@@ -11,7 +11,9 @@ usage: checker.py --brokers B --redis URL [--prefix P] [--save FILE]   judge wha
 import argparse
 import base64
 import collections
+import itertools
 import json
+import os
 import re
 import socket
 import struct
@@ -311,16 +313,39 @@ def stand_in(step):
     return {**inherited, **step["fallback"], "name": step["name"] + ":fallback"}
 
 
-def tree(steps, group=None, case=0):
-    """(step, name of the group it stands in or None, its case there from 1, 0 = no switch), in the order of the text."""
+def tree(steps, numbers=None, group=None, case=0, way=()):
+    """(step, name of the group it stands in or None, its case there from 1, 0 = no switch, its way), in the order of the text. The way is
+    that of the groups around it, from the outermost: (name, number of the branch from 1, 0 = no parallel). Numbers: of parallels."""
+    numbers = numbers or itertools.count(1)
     for step in steps:
-        yield step, group, case
+        if "parallel" in step:
+            step = {"name": f"parallel-{next(numbers)}", **step}
+        name = step["name"]
+        yield step, group, case, way
         if "fallback" in step:
-            yield stand_in(step), None, 0
-        yield from tree(step.get("sequence", []), step["name"])
+            yield stand_in(step), None, 0, way + ((name, 0),)
+        yield from tree(step.get("sequence", []), numbers, name, 0, way + ((name, 0),))
         for number, item in enumerate(step.get("switch", []), 1):
-            yield from tree(item["steps"], step["name"], number)
-        yield from tree(step.get("default", []), step["name"], len(step.get("switch", [])) + 1)
+            yield from tree(item["steps"], numbers, name, number, way + ((name, 0),))
+        yield from tree(step.get("default", []), numbers, name, len(step.get("switch", [])) + 1, way + ((name, 0),))
+        for number, branch in enumerate(step.get("parallel", []), 1):
+            yield from tree(branch, numbers, name, 0, way + ((name, number),))
+
+
+def quorum_of(step):
+    """So many branches of the parallel have to be done."""
+    join = step.get("join", "all")
+    return join["quorum"] if isinstance(join, dict) else 1 if join == "any" else len(step["parallel"])
+
+
+def same_branch(way, other):
+    """As far as both go: is there no parallel of which they are in two branches?"""
+    for (name, branch), (its, another) in zip(way, other):
+        if name != its:
+            return True
+        if branch != another:
+            return False
+    return True
 
 
 class Job:
@@ -347,7 +372,8 @@ class Case:
         for record in evidence.of("definitions"):
             if record.value and not record.key.startswith(b"."):
                 definition = json.loads(record.value)
-                self.definitions[definition["name"], definition["version"]] = {step["name"]: (step, *at) for step, *at in tree(definition["steps"])}
+                self.definitions[definition["name"], definition["version"]] = {
+                    step["name"]: (step, *at) for step, *at in tree(definition["steps"])}
         self.read_journal()
         for partition, records in sorted(self.journal.items()):
             for record in records:
@@ -359,6 +385,29 @@ class Case:
 
     def step_of(self, state, name):
         return self.definitions.get((state["definition"], state["version"]), {}).get(name, ({},))[0]
+
+    def defined(self, state):
+        """Of its definition: step name -> (step, group, case, way)."""
+        return self.definitions.get((state["definition"], state["version"]), {})
+
+    def loss(self, state, name):
+        """The way to the innermost branch around the step that has lost; () = the saga has turned back, None = nothing is lost there."""
+        way = self.defined(state).get(name, ({}, None, 0, ()))[3]
+        for depth in range(len(way), 0, -1):
+            group, branch = way[depth - 1]
+            if branch in state["steps"].get(group, {}).get("lost", []):
+                return way[:depth]
+        return () if state["turnedBack"] else None
+
+    def have_order(self, state, one, other):
+        """Must these two be undone one after the other? Not in two branches, and not if one stands in a branch that lost and the other
+        comes after that group."""
+        ways = self.defined(state)
+        first, second = sorted((one, other), key=list(ways).index)
+        if not same_branch(ways[first][3], ways[second][3]):
+            return False
+        common = len(os.path.commonprefix([ways[first][3], ways[second][3]]))
+        return not any(branch in state["steps"].get(group, {}).get("lost", []) for group, branch in ways[first][3][common:])
 
     def read_record(self, record):
         """Its document, or None: framing, CRC and count are judged here."""
@@ -809,7 +858,7 @@ def check_groups(case):
             entries, before = step.after["steps"], step.before["steps"] if step.before else {}
             defined = case.definitions.get((step.after["definition"], step.after["version"]), {})
             for name, entry in entries.items():
-                _, group, number = defined.get(name, ({}, None, 0))
+                _, group, number, _ = defined.get(name, ({}, None, 0, ()))
                 if group and (group not in entries or entries[group].get("case", 0) != number):
                     yield f"saga {saga_id}: {name} is reached, but not the case of {group} that it stands in"
                 if "case" in before.get(name, {}) and before[name]["case"] != entry.get("case"):
@@ -817,8 +866,8 @@ def check_groups(case):
                 if step.after["status"] in ("completed", "compensated") and entry["status"] in ("running", "retrying", "waiting"):
                     yield f"saga {saga_id}: {step.after['status']}, but {name} is {entry['status']}"
                 if step.after["status"] == "completed" and entry["status"] == "done":
-                    missing = [inner for inner, (_, at, its) in defined.items() if at == name and its == entry.get("case", 0) and
-                               entries.get(inner, {}).get("status") not in ("done", "skipped") and "fallback" not in entries.get(inner, {})]
+                    missing = [inner for inner, (_, at, its, _) in defined.items() if at == name and its == entry.get("case", 0) and
+                               case.loss(step.after, inner) is None and entries.get(inner, {}).get("status") not in ("done", "skipped") and "fallback" not in entries.get(inner, {})]
                     if missing:
                         yield f"saga {saga_id}: completed, but {missing} in {name} are not done"
 
@@ -830,42 +879,105 @@ def is_undoable(defined):
 UNDOING = ("compensating", "compensation-retrying", "compensated", "compensation-failed", "compensation-skipped")
 
 
-def check_compensations(case):
-    """What was done, or may have been, is undone in reverse order, one at a time; nothing of a completed saga is."""
+def finished(defined, entries, parallel, branch):
+    """Has the branch come to its end? Its last step has, or what stands in for it."""
+    last = [name for name, (_, group, _, way) in defined.items() if group == parallel and way[-1] == (parallel, branch)][-1]
+    if "fallback" in entries.get(last, {}):
+        last += ":fallback"
+    return entries.get(last, {}).get("status") in ("done", "skipped") and not entries[last].get("parked")
+
+
+def check_joins(case):
+    """A parallel is done as soon as enough of its branches are, and not before; those that are not have lost. Before that only a branch loses
+    in which something failed, and enough others are left."""
     for saga_id, saga in case.sagas.items():
-        done, reached, undoing, attempts = [], set(), None, collections.Counter()
+        for step in saga.steps:
+            entries, before = step.after["steps"], step.before["steps"] if step.before else {}
+            defined = case.defined(step.after)
+            for name, entry in entries.items():
+                parallel = defined.get(name, ({},))[0]
+                lost, was = set(entry.get("lost", [])), set(before.get(name, {}).get("lost", []))
+                if was - lost:
+                    yield f"saga {saga_id}: branches {was - lost} of {name} had lost, and have not"
+                if "parallel" not in parallel or case.loss(step.after, name) is not None:
+                    continue
+                done = {branch for branch in range(1, len(parallel["parallel"]) + 1)
+                        if branch not in lost and entry["status"] in ("running", "done") and finished(defined, entries, name, branch)}
+                if entry["status"] == "running" and len(done) >= quorum_of(parallel):
+                    yield f"saga {saga_id}: {name} goes on, but {done} of its branches are done"
+                if entry["status"] == "running" and len(parallel["parallel"]) - len(lost) < quorum_of(parallel):
+                    yield f"saga {saga_id}: {name} goes on, but only {len(parallel['parallel']) - len(lost)} of its branches are left"
+                if entry["status"] == "done" and before.get(name, {}).get("status") != "done" and len(done) < quorum_of(parallel):
+                    yield f"saga {saga_id}: {name} is done, but of its branches only {done} are"
+                for branch in lost - was if entry["status"] == "running" else ():
+                    if not any("error" in inner or inner["status"] == "failed" for inside, inner in entries.items()
+                               if (name, branch) in defined.get(inside, ({}, None, 0, ()))[3]):
+                        yield f"saga {saga_id}: branch {branch} of {name} has lost, but nothing failed in it"
+
+
+def undone_too_early(case, state, done, name):
+    """Why the first command that undoes the step must not be sent yet; done: step -> its place in the order of completion."""
+    loss = case.loss(state, name)
+    if loss is None:
+        yield ", but its branch has not lost, nor has the saga turned back"
+        return
+    for other, entry in state["steps"].items():
+        if other == name or not {"command", "saga"} & set(case.step_of(state, other)):
+            continue
+        if entry["status"] in ("running", "retrying") and case.defined(state)[other][3][:len(loss)] == loss:
+            yield f", but {other} has not been answered"
+        if not case.have_order(state, name, other):
+            continue
+        if entry["status"] in ("compensating", "compensation-retrying", "compensation-failed"):
+            yield f" while {other} is being undone"
+        elif done.get(other, 0) > done.get(name, 0) and case.loss(state, other) is not None:
+            yield f", but the last thing done is {other}"
+
+
+def has_no_way_on(case, step, name):
+    """Had the saga ended, or had the step lost, before it was sent? Where branches run side by side that may happen within the event that
+    sends it, else not even that."""
+    if step.before and (step.before["endedAt"] is not None or case.loss(step.before, name) is not None):
+        return True
+    side_by_side = any("parallel" in defined[0] for defined in case.defined(step.after).values())
+    detached = case.step_of(step.after, name).get("saga", {}).get("detached")  # what comes after it comes in the same step
+    return not side_by_side and not detached and (step.after["endedAt"] is not None or step.after["turnedBack"])
+
+
+def check_compensations(case):
+    """What was done, or may have been, is undone where the saga or a branch has lost, and only there: of two that have an order the last
+    one first, and never both at once."""
+    for saga_id, saga in case.sagas.items():
+        done, reached, attempts = {}, set(), collections.Counter()
         for step in saga.steps:
             steps = step.after["steps"]
             for name, entry in steps.items():
                 undoable = is_undoable(case.step_of(step.after, name)) or "undo" in entry
                 if undoable and name not in reached and (entry["status"] in ("done", "unknown", *UNDOING) or "doneOrder" in entry):
                     reached.add(name)
-                    done.append(name)
+                    done[name] = len(reached)
                 nothing_left = entry["status"] == "failed" and "child" in entry  # it told late that it had undone what it did
-                if name in done and (nothing_left or entry["status"] in ("compensated", "compensation-skipped")):
-                    done.remove(name)
-                    undoing = None if undoing == name else undoing
+                if nothing_left or entry["status"] in ("compensated", "compensation-skipped"):
+                    done.pop(name, None)
             for command in step.step.get("send", []):
                 name, action, attempt = command.rsplit("/", 2)
                 attempts[name, action] += 1
                 if int(attempt) != attempts[name, action]:
                     yield f"saga {saga_id}: {command} after {attempts[name, action] - 1} attempts"
                 if action == "x":
-                    detached = case.step_of(step.after, name).get("saga", {}).get("detached")  # what comes after it comes in the same step
-                    if (step.after["turnedBack"] or step.after["endedAt"] is not None) and not (detached and not (step.before and step.before["turnedBack"])):
-                        yield f"saga {saga_id}: {command} is sent although the saga has turned back or ended"
+                    if has_no_way_on(case, step, name):
+                        yield f"saga {saga_id}: {command} is sent although its branch has lost, or the saga has turned back or ended"
                     continue
-                if undoing not in (None, name):
-                    yield f"saga {saga_id}: {command} while {undoing} is being undone"
-                if int(attempt) == 1 and (not done or done[-1] != name):
-                    yield f"saga {saga_id}: {command}, but the last thing done is {done[-1] if done else 'nothing'}"
-                undoing = name
+                if name not in done:
+                    yield f"saga {saga_id}: {command}, but it was not done"
+                if int(attempt) == 1:
+                    yield from (f"saga {saga_id}: {command}{why}" for why in undone_too_early(case, step.after, done, name))
         if saga.state is None:
             continue
-        undone = [name for name, entry in saga.state["steps"].items() if entry["status"] == "compensated"]
-        if saga.state["status"] in ("compensated", "cancelled") and done:
-            yield f"saga {saga_id}: {saga.state['status']}, but {done} are not undone"
-        if saga.state["status"] == "completed" and (undone or any(action == "c" for _, action in attempts)):
+        left = [name for name in done if case.loss(saga.state, name) is not None]
+        if saga.state["status"] in ("completed", "compensated", "cancelled") and left:
+            yield f"saga {saga_id}: {saga.state['status']}, but {left} are not undone"
+        if saga.state["status"] == "completed" and any(action == "c" and case.loss(saga.state, name) is None for name, action in attempts):
             yield f"saga {saga_id}: completed, but compensations were sent"
 
 
@@ -885,7 +997,7 @@ def check_fallbacks(case):
                     yield f"saga {saga_id}: {name} is {entry['status']}, {'nothing' if other is None else 'something'} stands in for it"
                 if "fallback" not in before.get(name, {}) and ["refused", name] in [done[1:3] for done in step.step.get("patch", {}).get("history", [])]:
                     yield f"saga {saga_id}: something stands in for {name}, which was refused"
-                if step.after["status"] == "completed" and (other or {}).get("status") not in ("done", "skipped"):
+                if step.after["status"] == "completed" and (other or {}).get("status") not in ("done", "skipped") and case.loss(step.after, name) is None:
                     yield f"saga {saga_id}: completed, but what stands in for {name} is not done"
 
 
@@ -932,9 +1044,10 @@ def check_effects(case):
                 yield f"saga {saga_id}: {name} is undone by {entry['undo']}, which no reply has named"
             if (saga_id, name) in case.by_hand:
                 continue  # an operator knows better
-            if saga.state["status"] in ("compensated", "cancelled") and "success" in execute and ("compensation" in defined or "undo" in entry) and "success" not in undo:
-                yield f"saga {saga_id}: compensated, but the participant of {name} has done it and not undone it"
-            if saga.state["status"] == "completed" and entry["status"] != "skipped" and "fallback" not in entry and "success" not in execute:
+            lost = saga.state["status"] in ("completed", "compensated", "cancelled") and case.loss(saga.state, name) is not None
+            if lost and "success" in execute and ("compensation" in defined or "undo" in entry) and "success" not in undo:
+                yield f"saga {saga_id}: {saga.state['status']}, but the participant of {name} has done it and not undone it"
+            if saga.state["status"] == "completed" and not lost and entry["status"] != "skipped" and "fallback" not in entry and "success" not in execute:
                 yield f"saga {saga_id}: completed, but the participant of {name} has not said that it is done"
 
 
@@ -1106,7 +1219,7 @@ def check_states(case):
 
 
 CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_answers, check_jobs, check_ends, check_waits,
-          check_groups, check_compensations, check_fallbacks, check_effects, check_children, check_view, check_states)
+          check_groups, check_joins, check_compensations, check_fallbacks, check_effects, check_children, check_view, check_states)
 
 
 def findings(evidence):

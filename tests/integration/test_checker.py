@@ -159,6 +159,13 @@ def given_up(status, **patch):
         its(document, "no")["patch"]["steps"].update({"A": {"status": status, "fallback": "output"}, "A:fallback": {"status": "done"}}), its(document, "no")["patch"].update(patch))))
 
 
+def branches(join, entry):
+    """A of saga "no" is one of three branches."""
+    def edit(steps):
+        steps[:1] = [{"name": "P", "parallel": [[steps[0]], [{"name": "X"}], [{"name": "Y"}]], "join": join}]
+    return both(defined(b"chain@1", edit), rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["patch"]["steps"].update(P=entry)))
+
+
 def refusing(record):
     return checker.header(record, "ce_type") == "baton.control.job.v1" and b'"refused":1' in record.value
 
@@ -218,14 +225,26 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("a saga that skips a version", rewrite(step_of("no", "B/c/1"), lambda document: its(document, "no").update(seq=9)), "saga no goes from seq"),
     ("offsets behind the journal", offset(-1), "the group's offset is"),
     ("offsets of another transaction", offset(0, "1;seq=1;c=0"), "the group's metadata are 1;seq=1;c=0"),
-    ("compensations in the order of doing", rewrite(step_of("no", "B/c/1"), lambda document: its(document, "no").update(send=["A/c/1"])),
-     "saga no: A/c/1, but the last thing done is B"),
+    ("compensations in the order of doing", rewrite(step_of("no", "B/c/1"), lambda document: (
+        its(document, "no").update(send=["A/c/1"]), its(document, "no")["patch"]["steps"].pop("B"))), "saga no: A/c/1, but the last thing done is B"),
+    ("a compensation before an answer", rewrite(step_of("no", "B/c/1"), lambda document: its(document, "no")["patch"]["steps"].update(A={"status": "running"})),
+     "saga no: B/c/1, but A has not been answered"),
+    ("a compensation on the way forward", rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["send"].append("A/c/1")),
+     "saga no: A/c/1, but its branch has not lost, nor has the saga turned back"),
+    ("a parallel that goes on", branches("any", {"status": "running"}), "saga no: P goes on, but {1} of its branches are done"),
+    ("a parallel that is done too early", branches({"quorum": 2}, {"status": "done", "lost": [2, 3]}), "saga no: P is done, but of its branches only {1} are"),
+    ("a parallel that cannot be done any more", branches({"quorum": 2}, {"status": "running", "lost": [2, 3]}),
+     "saga no: P goes on, but only 1 of its branches are left"),
+    ("a branch that has lost for nothing", branches({"quorum": 2}, {"status": "running", "lost": [2]}),
+     "saga no: branch 2 of P has lost, but nothing failed in it"),
+    ("a branch that had lost", both(branches("any", {"status": "done", "lost": [2, 3]}), rewrite(step_of("no", "B/c/1"), lambda document: its(
+        document, "no")["patch"]["steps"].update(P={"status": "done", "lost": [2]}))), "saga no: branches {3} of P had lost, and have not"),
     ("a compensation begun before the last one ended", rewrite(step_of("no", "B/c/1"), lambda document: its(document, "no")["send"].append("A/c/1")),
      "saga no: A/c/1 while B is being undone"),
     ("a compensation sent as new twice", rewrite(step_of("never", "B/c/2"), lambda document: its(document, "never").update(send=["B/c/1"])),
      "saga never: B/c/1 after 1 attempts"),
     ("a command after the end", rewrite(last_of("no"), lambda document: its(document, "no").update(send=["A/x/2"])),
-     "saga no: A/x/2 is sent although the saga has turned back or ended"),
+     "saga no: A/x/2 is sent although its branch has lost, or the saga has turned back or ended"),
     ("a compensation left out", rewrite(last_of("no"), lambda document: its(document, "no")["patch"]["steps"]["A"].update(status="done")),
      "saga no: compensated, but ['A'] are not undone"),
     ("a step of a group that was not entered", defined(b"chain@1", grouped("G", 2)), "saga no: B is reached, but not the case of G that it stands in"),

@@ -1,9 +1,10 @@
 """The saga language on a real Kafka and Redis: what a definition can say beside commands in a row.
 
 One worker of three threads, all scenarios at once; the checker knows the tree."""
+import json
 import time
 
-from participants import done, refused
+from participants import SILENT, done, refused
 from stack import Baton, definition_file, equal, run_scenarios, scenario
 
 delivery = definition_file("examples", "delivery.json")
@@ -18,7 +19,10 @@ waits = {"name": "waits", "version": 1, "defaults": {"timeout": "60s"}, "steps":
     command("one"), {"name": "nap", "sleep": "300ms"}, {"name": "till", "sleep": {"until": "${input.until}"}},
     {"name": "ask", "wait": {"signal": "go", "timeout": "200ms", "onTimeout": {"goto": "rest"}}},
     command("two"), {"name": "rest", "sequence": [command("three"), {"name": "again", "when": "${input.again}", "wait": {"signal": "go", "timeout": "200ms"}}]}]}
-baton = Baton("language", partitions=6, threads=3, definitions=[delivery, waits])
+booking, carrier = definition_file("examples", "booking.json"), definition_file("examples", "carrier.json")
+for definition in (booking, carrier):
+    definition["defaults"]["timeout"] = "60s"
+baton = Baton("language", partitions=6, threads=3, definitions=[delivery, waits, booking, carrier])
 worker = baton.worker("one")
 baton.ready(worker)
 people = baton.participants()
@@ -76,6 +80,38 @@ def gives_up():
     state = baton.ends("giver", "compensated")
     equal("error", (state["error"]["step"], state["error"]["code"]), ("again", "TIMEOUT"))
     equal("undone", [command.step for command in people.seen("giver", action="compensate")], ["three", "one"])
+
+
+@scenario("branches side by side: all of them are done before the saga goes on")
+def side_by_side():
+    people.script("oslo-trip", "hotel", done({"booking": "H-1"}))
+    baton.start("booking", "oslo-trip", {"trip": "Oslo"})
+    yield
+    state = baton.ends("oslo-trip", "completed")
+    equal("steps", statuses(state), {"quote": "done", "parts": "done", "flight": "done", "hotel": "done", "car": "skipped", "seat": "done", "pay": "done"})
+    equal("pay", json.loads(people.seen("oslo-trip", "pay")[0].value)["hotel"], "H-1")
+
+
+@scenario("one of them fails: each of the others is undone, last first, and what came before them last")
+def one_fails():
+    people.script("bern-trip", "hotel", refused("FULL"))
+    baton.start("booking", "bern-trip", {"trip": "Bern", "car": True})
+    yield
+    state = baton.ends("bern-trip", "compensated")
+    undone = [command.step for command in people.seen("bern-trip", action="compensate")]
+    equal("error, group", (state["error"]["step"], state["steps"]["parts"]["status"]), ("hotel", "failed"))
+    equal("undone", (set(undone) - {"seat"}, undone[-1]), ({"flight", "car", "quote"}, "quote"))
+
+
+@scenario("the first branch that is done decides, what lost is undone before the saga ends")
+def first_wins():
+    people.script("parcel", "swift", SILENT)
+    people.script("parcel", "register", SILENT)
+    baton.start("carrier", "parcel", {})
+    yield
+    state = baton.ends("parcel", "completed")
+    equal("lost", (state["steps"]["carriers"]["status"], state["steps"]["carriers"]["lost"]), ("done", [1, 2]))
+    equal("undone", {command.step for command in people.seen("parcel", action="compensate")}, {"swift", "register"})
 
 
 run_scenarios()

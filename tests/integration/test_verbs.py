@@ -101,7 +101,7 @@ def retry_with_input():
     begin("o-retry", sent="z")
     yield
     assert "ACCOUNT" in baton.reaches("o-retry", lambda state: state["status"] == "parked", "parked")["parked"]["reason"]
-    assert "the step under way is z" in verb(6, "retry", "o-retry", "a")["reason"]
+    assert "it is parked on z" in verb(6, "retry", "o-retry", "a")["reason"]
     equal("answer", verb(0, "retry", "o-retry", "z", "--input", '{"account":"a-2"}')["status"], "running")
     baton.ends("o-retry", "completed")
     second = people.seen("o-retry", "z")[1]

@@ -19,6 +19,8 @@ static const char *const definition_beyond[] = {
     "is not the name of a later sequence",
     "starts itself",
     "groups are nested",       /* depth */
+    "more branches than there are",
+    "a pivot cannot stand in a parallel",
     "steps expected in all",   /* of all lists together */
     "at most 3650d",           /* the value of a duration; its form is in the schema */
     "without its \"}\"",       /* templates that do not close */

@@ -38,6 +38,8 @@ static void change_step(struct random *random, struct saga_step *step)
     step->changed = true;
     step->status = (enum step_status)random_below(random, STEP_STATUS_COUNT);
     step->chosen = random_below(random, 4);
+    step->lost = random_one_in(random, 4) ? 1U << random_below(random, 32) | 1U << random_below(random, 32) : 0;
+    step->parked = random_one_in(random, 4);
     step->attempts = random_below(random, 3);
     step->compensations = random_below(random, 3);
     step->forgiven = random_below(random, 3);
@@ -126,6 +128,15 @@ static json_t *random_parent(struct random *random)
     return parent;
 }
 
+/* What is parked is paused, or parked on a step. */
+static void park_on_a_step(struct saga *saga)
+{
+    if (saga->status != SAGA_PARKED || saga->steps_len == 0)
+        return;
+    saga->steps[saga->steps_len - 1].parked = true;
+    saga->steps[saga->steps_len - 1].changed = true;
+}
+
 void random_event(struct random *random, struct saga *saga)
 {
     for (size_t i = 0; i < saga->steps_len; i++)
@@ -150,6 +161,7 @@ void random_event(struct random *random, struct saga *saga)
         change_parked(random, saga);
     for (int n = random_below(random, 4); n > 0; n--)
         touch_step(random, saga);
+    park_on_a_step(saga);
     add_history(random, saga, (size_t)(random_one_in(random, 8) ? random_below(random, 300) : random_below(random, 6)));
 }
 
