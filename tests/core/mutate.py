@@ -13,7 +13,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CORE = ROOT / "src/core"
-TESTS = ["test_apply", "test_child", "test_reply", "test_retry", "test_apply_random", "test_migrate", "test_dataref", "test_mask"]
+TESTS = ["test_apply", "test_child", "test_reply", "test_retry", "test_migrate", "test_dataref", "test_mask", "test_apply_random"]
 SEED = {"BATON_TEST_SEED": "1", "BATON_TEST_SAGAS": "16000", "PATH": "/usr/bin:/bin"}
 
 # (what is broken, file, text, replacement); the text occurs once.

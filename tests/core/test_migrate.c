@@ -136,6 +136,7 @@ static void what_else_is_refused(void **state)
     json_t *input = json_object();
     struct saga_event start = {.kind = EVENT_START, .at_ms = 1000, .saga_id = "o-1", .input = input};
     struct saga_event migrate = {.kind = EVENT_VERB, .at_ms = 3000, .verb = VERB_MIGRATE, .who = "ann", .version = 9};
+    char reason[256] = "";
 
     (void)state;
     assert_int_equal(saga_start(one, &start, &saga, &effects), BATON_OK);
@@ -148,6 +149,8 @@ static void what_else_is_refused(void **state)
     migrate.definition = two;
     assert_int_equal(saga_apply(&saga, &migrate, &effects), BATON_OK);
     assert_string_equal(effects.refusal, "it has ended: completed");
+    assert_false(saga_migratable(saga, two, reason, sizeof reason));
+    assert_string_equal(reason, "it has ended: completed");
     saga_free(saga);
     effects_free(&effects);
     definition_free(one);
