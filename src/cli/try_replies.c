@@ -284,7 +284,7 @@ struct replies *replies_read(const char *path, const struct definition *definiti
         if (step->kind != STEP_COMMAND && step->kind != STEP_WAIT && (step->kind != STEP_SAGA || step->detached))
             continue;
         add_list(replies, step->name, (int)i, ACTION_EXECUTE);
-        if (step->kind == STEP_COMMAND)
+        if (step->kind == STEP_COMMAND || step->kind == STEP_SAGA)
             add_list(replies, step->name, (int)i, ACTION_COMPENSATE);
     }
     if (path == NULL)
