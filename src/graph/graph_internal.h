@@ -84,6 +84,7 @@ struct tree {
     const json_t *saga, *steps; /* NULL = no run */
     int64_t started_ms;
     bool turned_back;
+    int parallels; /* read so far: one without a name is called by its number */
     struct row *head, *head_last; /* of the whole picture */
     const char *end;              /* how it ends: the run's status */
     enum tone end_tone;

@@ -358,6 +358,8 @@ static struct node *read_step(struct tree *tree, const json_t *doc)
     node->shape = kind->shape;
     node->tag = kind->tag;
     node->name = text_of(tree, doc, "name");
+    if (kind->read == read_parallel && ++tree->parallels > 0 && node->name[0] == '\0')
+        node->name = arena_say(&tree->arena, "parallel-%d", tree->parallels);
     if (pivot)
         node->tag = kind->tag[0] == '\0' ? "pivot: no way back" : arena_say(&tree->arena, "%s, pivot: no way back", kind->tag);
     tell(tree, node, INK_TAG, node->tag);

@@ -56,6 +56,7 @@ KINDS = [
     step("plain", when="${input.total > 0}", fallback={"output": {}}),
     {"name": "both", "parallel": [[step("left")], [step("right"), step("rightmost")]], "join": "all"},
     {"name": "some", "parallel": [[step("one")], [step("two")], [step("three")], [step("four")]], "join": {"quorum": 2}},
+    {"parallel": [[step("fifth")], [step("sixth")]]},
     {"name": "each", "forEach": {"items": "${input.items}", "maxConcurrency": 3, "steps": [step("pack"), step("label")]}},
     {"name": "approve", "wait": {"signal": "approved", "timeout": "24h", "onTimeout": {"goto": "later"}}},
     {"name": "rest", "sleep": "5m"}, {"name": "rise", "sleep": {"until": "${input.at}"}},
@@ -81,14 +82,16 @@ for path in sorted(glob.glob(os.path.join(ROOT, "examples", "*.json"))):
         DEFINITIONS.append(json.load(file))
 
 
-def names(document):
-    """Of all steps, wherever they stand."""
+def names(document, parallels=None):
+    """Of all steps, wherever they stand; a parallel without a name is called by its number."""
+    parallels = [] if parallels is None else parallels
     if isinstance(document, list):
-        return [name for item in document for name in names(item)]
+        return [name for item in document for name in names(item, parallels)]
     if not isinstance(document, dict):
         return []
-    inner = [name for key in ("steps", "sequence", "switch", "default", "parallel", "forEach") for name in names(document.get(key))]
-    return ([document["name"]] if "name" in document else []) + inner
+    parallels += ["one"] if "parallel" in document else []
+    own = [document["name"]] if "name" in document else [f"parallel-{len(parallels)}"] if "parallel" in document else []
+    return own + [name for key in ("steps", "sequence", "switch", "default", "parallel", "forEach") for name in names(document.get(key), parallels)]
 
 
 # --- SVG ---
