@@ -121,12 +121,19 @@ struct definition_step {
     char **sensitive; /* places in its output, JSON Pointers; NULL-terminated; NULL = none */
 };
 
+/* Of a start whose saga is there already. */
+enum on_duplicate {
+    ON_DUPLICATE_SAME,   /* with the same input it is that saga: counted */
+    ON_DUPLICATE_REJECT, /* it is refused, whatever its input */
+};
+
 struct definition {
     char *name;
     int64_t version;
     char *description; /* or NULL */
     char hash[65];     /* SHA-256 of the canonical text in hex, set by the caller of definition_parse */
     int64_t timeout_ms; /* of the saga; 0 = none */
+    enum on_duplicate on_duplicate;
     struct schema *input_schema; /* NULL = any object */
     struct definition_step *steps;
     size_t steps_len;

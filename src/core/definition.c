@@ -849,6 +849,20 @@ static void input_of(struct checking *checking, const json_t *parent, struct def
     read_leave(checking, len);
 }
 
+static void on_duplicate_of(struct checking *checking, const json_t *doc, struct definition *definition)
+{
+    const char *word = read_text(checking, doc, "onDuplicate", false);
+
+    if (word == NULL)
+        return;
+    if (strcmp(word, "reject") == 0)
+        definition->on_duplicate = ON_DUPLICATE_REJECT;
+    else if (strcmp(word, "afterEnd") == 0)
+        WRONG(checking, "onDuplicate", "\"afterEnd\" is not supported by this version: \"same\" or \"reject\" expected");
+    else if (strcmp(word, "same") != 0)
+        WRONG(checking, "onDuplicate", "\"same\" or \"reject\" expected");
+}
+
 static void head_of(struct checking *checking, const json_t *doc, struct definition *definition)
 {
     const char *name = read_text(checking, doc, "name", true), *description = read_text(checking, doc, "description", false);
@@ -870,12 +884,13 @@ static void head_of(struct checking *checking, const json_t *doc, struct definit
     else
         definition->version = json_integer_value(version);
     read_duration(checking, doc, "timeout", &definition->timeout_ms);
+    on_duplicate_of(checking, doc, definition);
     input_of(checking, doc, definition);
 }
 
 enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct findings *findings, struct definition **ret_definition)
 {
-    static const char *const names[] = {"$schema", "name", "version", "description", "timeout", "defaults", "input", "steps", "output", "sensitive", NULL};
+    static const char *const names[] = {"$schema", "name", "version", "description", "timeout", "onDuplicate", "defaults", "input", "steps", "output", "sensitive", NULL};
     struct checking checking = {.vm = vm, .findings = findings};
     struct definition *definition = calloc(1, sizeof *definition);
     struct defaults defaults;

@@ -288,6 +288,10 @@ static enum baton_err decide_start(struct engine *engine, struct item *item, str
     if (entry->broken)
         return dead_letter(engine, item, DLQ_UNKNOWN_DEFINITION, "the saga exists, but its definition is not on the definitions topic: deploy it, then replay this", err);
     if (decide_current(entry) != NULL) {
+        /* A parent that asks after its child again has not started another. */
+        if (start->parent == NULL && decide_current(entry)->definition->on_duplicate == ON_DUPLICATE_REJECT)
+            return dead_letter(engine, item, DLQ_DUPLICATE_START,
+                               "a saga with this id exists already, and its definition refuses a second start (onDuplicate): use another id", err);
         if (same_start(decide_current(entry), start))
             return decide_apply(engine, entry, &event, &cause, err);
         return dead_letter(engine, item, DLQ_CONFLICTING_START,

@@ -34,6 +34,7 @@ static const char *const reasons[DLQ_REASON_COUNT] = {
     [DLQ_UNDELIVERABLE] = "undeliverable",
     [DLQ_KILLS_WORKER] = "kills-worker",
     [DLQ_SCHEMA] = "schema",
+    [DLQ_DUPLICATE_START] = "duplicate-start",
 };
 
 const char *dlq_reason_name(enum dlq_reason reason)

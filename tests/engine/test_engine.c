@@ -118,6 +118,27 @@ static void check_letter(void **state)
     stage_end(s);
 }
 
+/* Whether it runs or has ended, in one batch with it or later. */
+static void a_definition_may_take_each_id_once(void **state)
+{
+    static const char once[] = "{\"name\":\"once\",\"version\":1,\"timeout\":\"1h\",\"onDuplicate\":\"reject\",\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\"}]}";
+    struct stage *s = stage_begin(NULL);
+
+    (void)state;
+    stage_deploy(s, once);
+    for (int i = 0; i < 2; i++)
+        (void)stage_send(s, ORDERS, -1, "o-1", "saga-type: once", "{\"n\":1}");
+    stage_start(s, "w1");
+    UNTIL(s, stage_count(s, RESULTS) == 1 && stage_letters(s, "duplicate-start") == 1);
+    (void)stage_send(s, ORDERS, -1, "o-1", "saga-type: once", "{\"n\":1}");
+    (void)stage_send(s, ORDERS, -1, "o-1", "saga-type: once", "{\"n\":2}");
+    (void)stage_send(s, ORDERS, -1, "o-1", NULL, "{}");
+    UNTIL(s, stage_letters(s, "duplicate-start") == 4);
+    assert_int_equal(stage_commands(s, "o-1/a/x/1"), 1);
+    assert_int_equal(stage_stats(s, "w1").duplicates, 0);
+    stage_end(s);
+}
+
 static void a_reply_on_the_wrong_partition_is_forwarded(void **state)
 {
     struct stage *s = stage_begin(NULL);
@@ -438,6 +459,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_same_start_again_is_the_same_saga),
     TEST(answers_that_come_twice_change_nothing),
     TEST(a_whole_life_in_one_batch),
+    TEST(a_definition_may_take_each_id_once),
     TEST(a_reply_on_the_wrong_partition_is_forwarded),
     TEST(forwarded_once_and_wrong_again_is_a_dead_letter),
     TEST(a_reply_whose_command_is_refused_parks_its_saga_alone),

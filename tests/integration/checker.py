@@ -27,7 +27,7 @@ ENDED = ("completed", "compensated", "cancelled", "terminated")
 REASONS = {"invalid-json", "too-large", "too-deep", "too-many-headers", "missing-id", "invalid-id", "missing-type", "unknown-definition",
            "conflicting-start", "not-an-object", "missing-correlation", "invalid-correlation", "orphan-reply", "wrong-step", "wrong-service",
            "invalid-cloudevent", "invalid-outcome", "bad-signature", "wrong-partition", "unknown-verb", "invalid-control", "unknown-saga", "reply-topic-not-allowed",
-           "undeliverable", "kills-worker", "schema"}
+           "undeliverable", "kills-worker", "schema", "duplicate-start"}
 
 Record = collections.namedtuple("Record", "topic partition offset key value headers")
 
@@ -368,10 +368,12 @@ class Case:
         self.verbs = {}                                     # (topic, partition, offset) of a control message -> (outcome, seq or None)
         self.jobs = collections.defaultdict(Job)            # id -> what the journal says of it
         self.by_hand = set()                                # (saga id, step) that an operator skipped or completed
+        self.on_duplicate = {}                              # (name, version) -> what becomes of a start whose saga exists
         self.definitions = {}                               # (name, version) -> {step name: (step, name of its group, case)}
         for record in evidence.of("definitions"):
             if record.value and not record.key.startswith(b"."):
                 definition = json.loads(record.value)
+                self.on_duplicate[definition["name"], definition["version"]] = definition.get("onDuplicate", "same")
                 self.definitions[definition["name"], definition["version"]] = {
                     step["name"]: (step, *at) for step, *at in tree(definition["steps"])}
         self.read_journal()
@@ -607,6 +609,20 @@ def check_dead_letters(case):
             yield f"{where}: dlq-headers-dropped is wrong"
     for origin in set(noted) - seen:
         yield f"{origin}: journalled as a dead letter, but not in the dead letters"
+
+
+def check_duplicates(case):
+    """A start whose saga exists is counted or refused, as the saga's definition says."""
+    for saga_id, saga in case.sagas.items():
+        for step in saga.steps:
+            policy = case.on_duplicate.get((step.after["definition"], step.after["version"]), "same")
+            event = step.step["event"]
+            if "start" in event and step.step["as"] == "duplicate" and "parent" not in event and policy == "reject":
+                yield f"saga {saga_id}: started again, though its definition takes each id once"
+    for what, topic, partition, offset, saga_id in case.notes:
+        steps = case.sagas[saga_id].steps if what == "dead-letter:duplicate-start" and saga_id in case.sagas else []
+        if what == "dead-letter:duplicate-start" and "reject" not in {case.on_duplicate.get((step.after["definition"], step.after["version"])) for step in steps}:
+            yield f"{topic}[{partition}]@{offset}: refused as a duplicate, though the definition of saga {saga_id} takes the same start again"
 
 
 def check_forwarded(case):
@@ -1218,7 +1234,7 @@ def check_states(case):
             yield f"journal[{partition}]: co is {last['co']}, the first record after checkpoint {last['c']} is at {first_after}"
 
 
-CHECKS = (check_offsets, check_inputs, check_dead_letters, check_forwarded, check_commands, check_results, check_events, check_answers, check_jobs, check_ends, check_waits,
+CHECKS = (check_offsets, check_inputs, check_dead_letters, check_duplicates, check_forwarded, check_commands, check_results, check_events, check_answers, check_jobs, check_ends, check_waits,
           check_groups, check_joins, check_compensations, check_fallbacks, check_effects, check_children, check_view, check_states)
 
 

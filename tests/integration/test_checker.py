@@ -139,6 +139,18 @@ def defined(key, edit):
     return damage
 
 
+def said_of(key, **members):
+    """Likewise of a member beside its steps."""
+    def damage(evidence):
+        records, at = place(evidence, "baton.definitions", keyed(key))
+        records[at] = records[at]._replace(value=json.dumps({**json.loads(records[at].value), **members}).encode())
+    return damage
+
+
+def is_letter(note):
+    return lambda record: any(step.get("note") == note for step in json.loads(record.value)["steps"])
+
+
 def grouped(name, count, **group):
     """The first steps stand in a group."""
     def edit(steps):
@@ -205,6 +217,9 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("a dead letter that lost a header", change("baton.dlq", keyed(b"torn"), headers=lambda headers: headers[1:]), "its headers are not those of"),
     ("a dead letter of another reason", change("baton.dlq", keyed(b"torn"), headers=relabel("dlq-reason", "invalid-json")),
      "its reason is invalid-json, the journal says conflicting-start"),
+    ("a duplicate of what is taken once", said_of(b"mirror@2", onDuplicate="reject"), "saga again: started again, though its definition takes each id once"),
+    ("a duplicate refused where it need not be", rewrite(is_letter("dead-letter:conflicting-start"), lambda document: next(
+        step for step in document["steps"] if step.get("note") == "dead-letter:conflicting-start").update(note="dead-letter:duplicate-start")), "refused as a duplicate, though"),
     ("a forwarded message lost", drop("orders.commands", lambda record: record.key == b"astray" and checker.header(record, "baton-forwarded")),
      "forwarded: the journal says"),
     ("a forwarded message changed", change("orders.commands", lambda record: record.key == b"astray" and

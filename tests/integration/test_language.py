@@ -4,8 +4,9 @@ One worker of three threads, all scenarios at once; the checker knows the tree."
 import json
 import time
 
+from checker import header
 from participants import SILENT, done, refused
-from stack import Baton, definition_file, equal, run_scenarios, scenario
+from stack import Baton, definition_file, equal, run_scenarios, scenario, until
 
 delivery = definition_file("examples", "delivery.json")
 delivery["defaults"]["timeout"] = "60s"
@@ -22,7 +23,8 @@ waits = {"name": "waits", "version": 1, "defaults": {"timeout": "60s"}, "steps":
 booking, carrier = definition_file("examples", "booking.json"), definition_file("examples", "carrier.json")
 for definition in (booking, carrier):
     definition["defaults"]["timeout"] = "60s"
-baton = Baton("language", partitions=6, threads=3, definitions=[delivery, waits, booking, carrier])
+baton = Baton("language", partitions=6, threads=3, definitions=[
+    delivery, waits, booking, carrier, {"name": "once", "version": 1, "onDuplicate": "reject", "steps": [command("one")]}])
 worker = baton.worker("one")
 baton.ready(worker)
 people = baton.participants()
@@ -71,6 +73,17 @@ def sleeps():
     equal("error of the wait", state["steps"]["ask"]["error"]["code"], "TIMEOUT")
     one, three = people.seen("sleeper")
     assert three.at_ms - one.at_ms >= 300, "the sleep was cut short"
+
+
+@scenario("a definition may take each id once")
+def once():
+    baton.start("once", "single", {"n": 1})
+    baton.ends("single", "completed")
+    baton.start("once", "single", {"n": 1})
+    baton.start("once", "single", {"n": 2})
+    yield
+    until(lambda: [header(letter, "dlq-reason") for letter in baton.records("baton.dlq") if letter.key == b"single"] == ["duplicate-start"] * 2, "two dead letters")
+    equal("commands, duplicates", ([command.step for command in people.seen("single")], baton.state("single")["duplicates"]), (["one"], 0))
 
 
 @scenario("a wait that fails turns the saga back")
