@@ -58,10 +58,10 @@ definitions = [{**quick(json.loads(line)), "name": f"r{number}"} for number, lin
 equal("definitions", len(definitions), arguments.definitions)
 for definition in definitions:
     definition.setdefault("defaults", {}).setdefault("timeout", "500ms")  # else it is half a minute
-# What their children are of: the definitions name it, in its newest version or in 3.
-others = [{"name": "other", "version": version, "defaults": {"timeout": "500ms"}, "steps": [
-    {"name": "leaf", "service": "p0", "command": "Leaf", "compensation": {"command": "Unleaf"}}]} for version in (1, 3)]
-baton = Baton("random", partitions=4, threads=2, definitions=definitions + others)
+# What their children are of: the definitions name it, in its newest version or in 3. Here the largest of them that has no children itself.
+childless = [definition for definition in definitions if not any("saga" in step for step, *_ in checker.tree(definition["steps"]))]
+definitions += [{**max(childless, key=lambda definition: len(json.dumps(definition["steps"]))), "name": "other", "version": version} for version in (1, 3)]
+baton = Baton("random", partitions=4, threads=2, definitions=definitions)
 validated = subprocess.run([BATON, "validate", baton.definitions], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 equal(f"exit code of validate: {validated.stderr[-2000:]}", validated.returncode, 0)
 steps = {definition["name"]: {step["name"]: step for step, *_ in checker.tree(definition["steps"])} for definition in definitions}
@@ -74,8 +74,7 @@ kinds = collections.Counter()
 
 def answer_as(outcome, command, draw):
     """In the words that the step's definition understands: header, body, problem, mapping."""
-    name = command.saga.split("-")[0]
-    mapped = command.action == "execute" and "reply" in steps[name].get(command.step, {})
+    mapped = command.action == "execute" and "reply" in steps[command.headers["ce_sagatype"].decode()][command.step]
     code = draw.choice(["BUSY", "NO", "TRANSIENT"])
     if outcome == "pending":
         return pending()
@@ -133,48 +132,54 @@ def signal(saga, name):
     baton.producer.produce(baton.prefix + "baton.control", value=json.dumps({"verb": "signal", "name": name, "data": {"v": 1}}), key=saga)
 
 
-def live():
-    """(sagas in the view, the running and compensating ones among them, sagas that have something due)"""
-    redis, seen, under_way, due = checker.Redis(REDIS), 0, [], 0
+def look():
+    """id -> status of all sagas in the view, and how many have something due."""
+    redis, found, due = checker.Redis(REDIS), {}, 0
     for partition in range(baton.partitions):
         key = f"{baton.prefix}baton:{{{partition}}}"
-        asked = [("ZRANGE", f"{key}:index:{name}:{status}", 0, -1) for name in steps for status in ("running", "compensating", "parked", *checker.ENDED)]
-        due_here, *found = redis(("ZCARD", key + ":timers"), *asked)
+        due_here, indexes = redis(("ZCARD", key + ":timers"), ("KEYS", key + ":index:*"))
         due += due_here
-        seen += sum(len(members) for members in found)
-        under_way += [member.decode() for (_, index, *_), members in zip(asked, found) if index.endswith(("running", "compensating")) for member in members]
-    return seen, under_way, due
-
-
-def waits_for_ever(saga):
-    """The steps of it that wait for a signal without an end; none if something else is due as well."""
-    known = steps[saga.split("-")[0]]
-    state = baton.state(saga)
-    return [name for name, entry in state["steps"].items() if entry.get("forever") and "wait" in known[name]] if state and state["dueAt"] is None else []
+        for index, members in zip(indexes, redis(*[("ZRANGE", index, 0, -1) for index in indexes]) if indexes else []):
+            found.update((member.decode(), index.rsplit(b":", 1)[1].decode()) for member in members)
+    return found, due
 
 
 started, killed, signalled = 0, False, set()
 
 
+def rests(saga, found):
+    """Does it wait for a child that is parked, or rests itself? Whoever waits for a signal without an end gets it."""
+    state = baton.state(saga)
+    if state is None or state["dueAt"] is not None:
+        return False
+    for name, entry in state["steps"].items():
+        if not entry.get("forever"):
+            continue
+        if "child" in entry:
+            return found.get(entry["child"]) == "parked" or (found.get(entry["child"]) in ("running", "compensating") and rests(entry["child"], found))
+        if (saga, name) not in signalled:
+            signalled.add((saga, name))
+            signal(saga, steps[state["definition"]][name]["wait"]["signal"])
+    return False
+
+
 def at_rest():
-    """Everything is started, nothing is under way or due, and nobody has anything to say any more. Starts, kills and signals on the way."""
+    """Everything is started, nothing is under way or due, and nobody has anything to say any more. Starts and a kill on the way."""
     global started, killed
-    seen, under_way, due = live()
-    while started < len(ids) and started < seen - len(under_way) + WINDOW:
+    found, due = look()
+    ours = sum("." not in saga for saga in found)
+    under_way = [saga for saga, status in found.items() if status in ("running", "compensating")]
+    while started < len(ids) and started < ours - len(under_way) + WINDOW:
         start(ids[started])
         started += 1
-    if not killed and seen - len(under_way) >= arguments.sagas // 3:
+    if not killed and ours - len(under_way) >= arguments.sagas // 3:
         workers["a"].kill()
         workers["a"].wait()
         workers["a"] = baton.worker("a")
         killed = True
-    for saga in under_way:
-        for name in waits_for_ever(saga) if seen == len(ids) or drawn(saga, "signal").random() < 0.5 else []:
-            if (saga, name) not in signalled:
-                signalled.add((saga, name))
-                signal(saga, steps[saga.split("-")[0]][name]["wait"]["signal"])
+    waiting = [saga for saga in under_way if not rests(saga, found)]
     baton.producer.poll(0)
-    return started == len(ids) == seen and not under_way and not due and not people.late
+    return started == len(ids) == ours and not waiting and not due and not people.late
 
 
 began = time.monotonic()
