@@ -7,7 +7,10 @@ from participants import SILENT, Answer, done, passing, refused
 from stack import Baton, definition_file, equal, run_scenarios, scenario, until
 
 everything = definition_file("examples", "everything.json")
-baton = Baton("everything", partitions=1, definitions=[everything])
+CHILDREN = [{"name": "insurance", "version": 1, "output": {"policy": "${steps.cover.output.policy}"},
+             "steps": [{"name": "cover", "service": "insurer", "command": "Cover", "input": "${input}", "compensation": {"command": "Revoke"}}]},
+            {"name": "newsletter", "version": 1, "steps": [{"name": "enlist", "service": "mail", "command": "Enlist", "input": "${input}"}]}]
+baton = Baton("everything", partitions=1, definitions=[everything, *CHILDREN])
 workers = {name: baton.worker(name) for name in ("one", "two")}
 for process in workers.values():
     baton.ready(process)
@@ -41,9 +44,11 @@ def completed():
     people.script("c", "book", SILENT)
     people.script("c", "book:fallback", done({"booking": "P-7"}))
     people.script("c", "authorize", done({"status": "BUSY"}), done({"status": "OK", "data": {"token": "T-1"}}))
+    people.script("c.insure", "cover", done({"policy": "I-1"}))
     people.script("c", "track", lambda command: done({"state": "ARRIVED" if command.headers["idempotency-key"].endswith(b"x.2") else "ON_ITS_WAY"}))
     people.script("c", "settle", done({"receipt": "S-1"}))
-    baton.start("everything", "c", {"items": ["shoes"], "total": 2000, "card": "4242", "gift": True, "notBefore": "2001-01-01T00:00:00Z", "who": "Ann"})
+    baton.start("everything", "c", {"items": ["shoes"], "total": 2000, "card": "4242", "gift": True, "notBefore": "2001-01-01T00:00:00Z", "who": "Ann",
+                                     "insured": True})
     baton.reaches("c", lambda state: "reserve" in state["steps"], "started")
     signal("c", "card-text", {"text": "hurrah"})  # early: they are kept
     signal("c", "approved", {"by": "Bob"})
@@ -52,6 +57,8 @@ def completed():
     equal("output", state["output"], {"receipt": "S-1", "score": 0.5, "by": "service"})
     equal("steps that are not done", {name: status for name, status in statuses(state).items() if status != "done"}, {"risk": "unknown", "book": "unknown"})
     equal("undone", undone("c"), [])
+    equal("output of the child", state["steps"]["insure"]["output"], {"policy": "I-1"})
+    equal("input of the detached child", json.loads(people.seen("c.news", "enlist")[0].value) if baton.ends("c.news", "completed") else None, {"customer": "Ann"})
     equal("output of reserve", state["steps"]["reserve"]["output"], {"reservation": "R-1", "trace": "t-1"})
     settle = json.loads(people.seen("c", "settle")[0].value)
     equal("input of settle", settle, {"order": "c", "text": "hurrah", "by": "service"})
@@ -63,11 +70,12 @@ def compensated():
     people.script("u", "book", Answer({"booking": "E-1"}))
     people.script("u", "track", done({"state": "ON_ITS_WAY"}))
     people.script("u", "voucher", passing(), done(), action="compensate")
-    baton.start("everything", "u", {"items": ["shoes"], "total": 1500})
+    baton.start("everything", "u", {"items": ["shoes"], "total": 1500, "insured": True})
     yield
     state = baton.ends("u", "compensated")
     equal("error", (state["error"]["step"], state["error"]["code"]), ("track", "REPEAT_LIMIT"))
     equal("undone", [step for number, step in enumerate(undone("u")) if step not in undone("u")[:number]], ["track", "voucher", "book", "risk", "reserve"])
+    equal("undone of the child", undone("u.insure") if baton.ends("u.insure", "compensated") else None, ["cover"])
     release = people.seen("u", "reserve", "compensate")[0]
     equal("undone by", (release.type, json.loads(release.value)), ("Release", {"reservation": "R-2"}))
     equal("skipped", sorted(name for name, status in statuses(state).items() if status == "skipped"), ["hold", "praise", "wish"])
@@ -105,4 +113,4 @@ def killed():
 
 
 run_scenarios()
-baton.check(4)
+baton.check(7)
