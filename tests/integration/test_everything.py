@@ -80,7 +80,7 @@ def compensated():
     equal("undone of the child", undone("u.insure") if baton.ends("u.insure", "compensated") else None, ["cover"])
     release = people.seen("u", "reserve", "compensate")[0]
     equal("undone by", (release.type, json.loads(release.value)), ("Release", {"reservation": "R-2"}))
-    equal("skipped", sorted(name for name, status in statuses(state).items() if status == "skipped"), ["hold", "praise", "wish"])
+    equal("skipped", sorted(name for name, status in statuses(state).items() if status == "skipped"), ["hold", "papers", "praise", "wish"])
 
 
 @scenario("compensated: the bill is refused, what stood in for the carrier is undone where it was done")
