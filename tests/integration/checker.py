@@ -1133,8 +1133,10 @@ def check_children(case):
         of = case.sagas.get(parent["saga"]) if parent and not parent.get("detached") else None
         if of is None or of.state is None or (parent["saga"], parent["step"]) in case.by_hand:
             continue
-        newest = of.state["steps"][parent["step"]].get("child") == saga_id
-        if of.state["status"] == "completed" and newest and saga.state["status"] != "completed":
+        step = of.state["steps"][parent["step"]]
+        newest = step.get("child") == saga_id
+        wanted = ("completed",) if step["status"] == "done" else ("compensated", "cancelled", "terminated")  # in a branch that lost
+        if of.state["status"] == "completed" and newest and saga.state["status"] not in wanted:
             yield f"saga {parent['saga']}: completed, but its child {saga_id} is {saga.state['status']}"
         if (of.state["status"] in ("compensated", "cancelled") or not newest) and saga.state["status"] not in ("compensated", "cancelled", "terminated"):
             yield f"saga {parent['saga']}: {of.state['status']}, but its child {saga_id} is {saga.state['status']}"
