@@ -78,6 +78,19 @@ enum fallback_kind {
 const char *fallback_kind_name(enum fallback_kind kind); /* "output", "service"; NULL of FALLBACK_NONE */
 bool fallback_kind_parse(const char *text, enum fallback_kind *ret_kind);
 
+/* A saga that has one asks for it before its first step, in an entry of its own called LOCK_STEP, and holds it until it ends. */
+struct definition_lock {
+    struct template *key; /* gives the business key; NULL = it needs no lock */
+    char *key_text;       /* as it stands in the document */
+    bool reject;          /* held by another, it fails at once; else it waits in a queue */
+};
+#define LOCK_STEP ":lock"
+#define LOCK_SIGNAL ":lock"  /* by which it is told */
+#define LOCK_KEY_MAX 512     /* bytes */
+#define LOCK_QUEUE_MAX 1000  /* sagas that wait for one key */
+#define LOCK_TIMEOUT_MS 60000 /* unless the definition says something else */
+#define LOCK_DEFINITION "baton-lock" /* what locks are sagas of; Baton's own */
+
 enum on_timeout { ON_TIMEOUT_FAIL, ON_TIMEOUT_CONTINUE, ON_TIMEOUT_GOTO };
 
 /* A node of the tree. All of them stand in one array in pre-order: a group, then what is in it. The groups' members first. */
@@ -94,6 +107,7 @@ struct definition_step {
     int quorum;          /* STEP_PARALLEL: so many of them done, and it is done: all, 1 for "any" */
     struct expr *until; /* STEP_SLEEP: the time, RFC 3339; NULL = for timeout_ms */
     char *signal;       /* STEP_WAIT: the signal's name; timeout_ms 0 = it waits for ever */
+    bool lock;          /* STEP_WAIT: for the saga's lock */
     enum on_timeout on_timeout;
     char *goto_name;    /* ON_TIMEOUT_GOTO: a later sequence */
     int goto_step;      /* its index */
@@ -135,6 +149,8 @@ struct definition {
     int64_t timeout_ms; /* of the saga; 0 = none */
     enum on_duplicate on_duplicate;
     struct schema *input_schema; /* NULL = any object */
+    struct definition_lock lock; /* steps[0] waits for it */
+    bool is_lock; /* it is lock_definition() */
     struct definition_step *steps;
     size_t steps_len;
     int pivot; /* index of the pivot step, -1 = none */
@@ -176,6 +192,8 @@ struct findings {
 enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct findings *findings,
                                 struct definition **ret_definition);
 void definition_free(struct definition *definition); /* NULL is fine */
+/** What locks are sagas of: not deployed by anybody, the same in every worker. Its hash is LOCK_DEFINITION. NULL if memory ran out. */
+struct definition *lock_definition(void);
 
 /** Index of the step, or -1. O(steps) with a small constant. */
 int definition_step_index(const struct definition *definition, const char *name, size_t len);

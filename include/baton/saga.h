@@ -174,6 +174,7 @@ struct saga {
                      * answer, and "undo": which attempt of its compensation, or "detached": true */
     int64_t duplicates, late;       /* replies, starts and signals counted */
     json_t *signals; /* owned, never changed in place; [{"name","at","payload"}] that came early, oldest first; NULL = none */
+    json_t *queue; /* owned, never changed in place; of a lock: [{"saga","at"}] who asked, the owner first; NULL = nobody */
     struct saga_step *steps;        /* owned, steps_len of them, order of first touch */
     size_t steps_len, steps_cap;
     struct saga_history *history; /* owned ring, oldest first */
@@ -181,7 +182,7 @@ struct saga {
     int64_t history_dropped;
     size_t history_new; /* how many of the newest entries the last apply added (for the patch) */
     size_t history_cut; /* how many of the oldest entries the last apply dropped (for the patch) */
-    bool output_changed, error_changed, parked_changed, signals_changed, parent_changed; /* by the last apply */
+    bool output_changed, error_changed, parked_changed, signals_changed, parent_changed, queue_changed; /* by the last apply */
 };
 
 struct saga *saga_new(void); /* zeroed; NULL if memory ran out */
@@ -201,7 +202,7 @@ bool saga_is_child_of(const struct saga *saga, const json_t *parent);
 /** Rough bytes of heap it holds, payloads included; for the cache's bound. */
 size_t saga_heap_bytes(const struct saga *saga);
 
-enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_VERB, EVENT_SIGNAL, EVENT_KIND_COUNT };
+enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_VERB, EVENT_SIGNAL, EVENT_LOCK, EVENT_KIND_COUNT };
 
 /* What a reply says by its headers; the body's part is decided by the core, which knows the step. */
 enum reply_header_outcome { REPLY_UNSAID, REPLY_SUCCESS, REPLY_FAILURE, REPLY_RETRY, REPLY_PENDING };
@@ -246,6 +247,10 @@ struct saga_event {
 
     /* EVENT_SIGNAL, `who` sent it (NULL = not said); all borrowed. The wait for it takes it, or will, or it is counted as late. `body` is its payload: the wait's output. */
     const char *signal; /* its name */
+
+    /* EVENT_LOCK, of a lock: the saga `who` asks for it, or leaves it. The first one starts the lock, with saga_id and input {"key"}. */
+    bool leave;
+    bool reject; /* it does not want to wait */
 };
 
 enum effect_kind {
@@ -255,6 +260,8 @@ enum effect_kind {
     EFFECT_RESULT,  /* the saga ended: publish its result */
     EFFECT_PARKED,  /* the saga parked: announce it on baton.events */
     EFFECT_RESUMED, /* a parked saga goes on by itself: announce it */
+    EFFECT_LOCK,    /* tell the lock of input.key: a control message, in input */
+    EFFECT_SIGNAL,  /* tell the saga `to`: likewise */
 };
 
 struct effect {
@@ -266,8 +273,10 @@ struct effect {
     int poll; /* 1.., of a repeat; 0 = the step is asked once */
     enum reply_header_outcome outcome; /* of an answer */
     const char *service, *command; /* borrowed from the definition, or from the saga */
-    json_t *input;                 /* owned by the effect list; of an answer: its body; NULL = none */
+    json_t *input;                 /* owned by the effect list; of an answer: its body; NULL = none; also of EFFECT_LOCK, EFFECT_SIGNAL */
     int64_t expires_at_ms;         /* after it, do not start the work; 0 = never */
+    /* EFFECT_SIGNAL */
+    char to[SAGA_ID_MAX + 1];
 };
 
 enum disposition {

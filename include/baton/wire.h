@@ -131,6 +131,7 @@ struct wire_control { /* what an operator, or a program, asks of a saga */
     const char *who, *why, *step; /* why, step: NULL = none; who too, of a signal */
     int64_t version;              /* of migrate: the version to go on by; else 0 */
     json_t *value;                /* borrowed: the input of retry, the output of skip and complete, the data of a signal; NULL = none */
+    struct { const char *saga, *key; bool leave, queue; } lock; /* a saga of ours tells a lock; saga NULL = it is not that */
     struct wire_job *job;         /* owned; NULL = it asks it of one saga */
     char *message_id;             /* owned; ce_id; NULL = none */
     char *reply_topic, *reply_correlation; /* owned; as in a start; the correlation is the message's id if it gave no other */
@@ -141,6 +142,8 @@ enum baton_err wire_control_read(const struct bus_message *message, const struct
 void wire_control_clear(struct wire_control *control);
 /** "signal", "cancel", ... */
 const char *wire_control_word(const struct wire_control *control);
+/** Of a lock's message; borrows. saga_id and input are the caller's to add where it starts the lock. */
+struct saga_event wire_lock_event(const struct wire_control *control, int64_t at_ms);
 /** As an event; borrows from control. */
 struct saga_event wire_control_event(const struct wire_control *control, int64_t at_ms);
 
@@ -214,6 +217,11 @@ struct wire_answer {
 /** The answer to a control message that named a topic for it. */
 enum baton_err wire_answer_write(const struct wire_answer *answer, const struct wire_control *control, int64_t now_ms, struct wire_out *out,
                                  struct baton_error *err);
+/** Id of the lock on a business key: "lock:<key>", or "lock::<hash>" where the key cannot stand in an id. False if memory ran out. */
+#define WIRE_LOCK_PREFIX "lock:"
+bool wire_lock_id(const char *key, char ret_id[SAGA_ID_MAX + 1]);
+/** EFFECT_LOCK, EFFECT_SIGNAL: a control message to a lock, or to the saga that it tells. */
+enum baton_err wire_tell_write(const struct effect *effect, const char *control_topic, struct wire_out *out, struct baton_error *err);
 /** The next page of a job, on the control topic: its message with control->job as it is now. */
 enum baton_err wire_job_write(const struct wire_control *control, const char *id, const char *control_topic, int32_t partition, struct wire_out *out,
                               struct baton_error *err);

@@ -225,8 +225,10 @@ static void expect(struct running *running, int step, enum saga_action action, i
 {
     struct try_answer answer = replies_next(running->run->replies, step, action);
 
-    /* The answer to a wait is its signal; what is no success is none. */
-    if (answer.silent || (attempt == 0 && answer.outcome != REPLY_SUCCESS && answer.outcome != REPLY_UNSAID))
+    bool refuses = running->run->definition->steps[step].lock && answer.outcome == REPLY_FAILURE;
+
+    /* The answer to a wait is its signal; what is no success is none, but for a lock that another saga holds. */
+    if (answer.silent || (attempt == 0 && answer.outcome != REPLY_SUCCESS && answer.outcome != REPLY_UNSAID && !refuses))
         return;
     if (running->arrivals_len == running->arrivals_cap) {
         size_t cap = running->arrivals_cap == 0 ? 16 : running->arrivals_cap * 2;
@@ -276,7 +278,7 @@ static void deliver(struct running *running, size_t at)
                                .attempt = arrival.attempt, .outcome = answer->outcome, .retry_after_ms = answer->retry_after_ms,
                                .body = answer->body, .headers = answer->headers,
                                .compensation = json_string_value(json_object_get(answer->headers, "saga-compensation"))};
-    json_t *row = NULL;
+    json_t *row = NULL, *lock = NULL;
 
     memmove(&running->arrivals[at], &running->arrivals[at + 1], (running->arrivals_len - at - 1) * sizeof *running->arrivals);
     running->arrivals_len--;
@@ -284,10 +286,13 @@ static void deliver(struct running *running, size_t at)
     if (arrival.attempt == 0) {
         event = (struct saga_event){.kind = EVENT_SIGNAL, .at_ms = arrival.at_ms, .body = answer->body,
                                     .signal = running->run->definition->steps[arrival.step].signal};
+        lock = running->run->definition->steps[arrival.step].lock ? json_pack("{s:b}", "granted", answer->outcome != REPLY_FAILURE) : NULL;
+        event.body = lock != NULL ? lock : event.body;
         row = add_row(running, "signalled");
         set(running, row, "signal", json_string(event.signal));
-        set_if(running, row, "body", answer->body);
+        set_if(running, row, "body", event.body);
         applied(running, saga_apply(&running->saga, &event, &running->effects), row);
+        json_decref(lock);
         return;
     }
     row = add_row(running, "answer");

@@ -564,11 +564,21 @@ static enum baton_err finish(struct apply *apply, struct saga **ret_next)
         *ret_next = NULL;
         return apply->failed ? BATON_E_NOMEM : BATON_OK;
     }
+    if (saga_status_ended(apply->next->status) && !apply->was_ended)
+        lock_leave(apply);
     settle_due(apply->next);
     if (saga_broken_rule(apply->next) != NULL)
         __builtin_trap();
     *ret_next = apply->next;
     return BATON_OK;
+}
+
+/* Nobody but the sagas that want it moves it. */
+static void of_no_use_to_a_lock(struct apply *apply, const struct saga_event *event)
+{
+    apply->effects->disposition = event->kind == EVENT_VERB ? IGNORED_REFUSED : IGNORED_EARLY;
+    if (event->kind == EVENT_VERB)
+        (void)strcpy(apply->effects->refusal, "it is a lock: it goes when its owner, the first of its queue, ends");
 }
 
 static char *copy(struct apply *apply, const char *text)
@@ -585,7 +595,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
     struct apply apply = {.definition = definition, .next = saga_new(), .effects = effects, .at = event->at_ms, .own = -1};
     struct saga *saga = apply.next;
 
-    assert(event->kind == EVENT_START && event->input != NULL && strlen(event->saga_id) <= SAGA_ID_MAX);
+    assert(event->kind == (definition->is_lock ? EVENT_LOCK : EVENT_START) && event->input != NULL && strlen(event->saga_id) <= SAGA_ID_MAX);
     effects_clear(effects);
     if (saga == NULL)
         return BATON_E_NOMEM;
@@ -604,6 +614,8 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
     saga->parent = json_incref(event->parent);
     apply_history(&apply, HISTORY_STARTED, -1, 0);
     forward_from(&apply, 0);
+    if (definition->is_lock)
+        lock_apply(&apply, event);
     return finish(&apply, ret_saga);
 }
 
@@ -623,9 +635,14 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
     next->seq++;
     next->updated_at_ms = apply.at;
     next->history_new = next->history_cut = 0;
-    next->output_changed = next->error_changed = next->parked_changed = next->signals_changed = next->parent_changed = false;
+    next->output_changed = next->error_changed = next->parked_changed = next->signals_changed = next->parent_changed = next->queue_changed = false;
     for (size_t i = 0; i < next->steps_len; i++)
         next->steps[i].changed = false;
+    apply.was_ended = saga_status_ended(saga->status);
+    if (saga->definition->is_lock && event->kind != EVENT_LOCK) {
+        of_no_use_to_a_lock(&apply, event);
+        return finish(&apply, ret_next);
+    }
     switch (event->kind) {
     case EVENT_START:
         effects->disposition = IGNORED_DUPLICATE;
@@ -646,6 +663,7 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
         wait_signal(&apply, event);
         verbs_hold_on(&apply, saga);
         break;
+    case EVENT_LOCK: lock_apply(&apply, event); break;
     case EVENT_KIND_COUNT: assert(false); break;
     }
     return finish(&apply, ret_next);

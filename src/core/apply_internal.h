@@ -17,6 +17,7 @@ struct apply {
     int64_t at;
     int own;     /* the step that is being undone: its output is its own, whatever stood in for it; -1 = none */
     bool held;   /* the saga is paused: what would be sent waits for its end */
+    bool was_ended; /* before the event */
     bool failed; /* memory ran out: the copy and the effects are thrown away */
 };
 
@@ -127,6 +128,12 @@ void parallel_lose(struct apply *apply, int parallel, int branch);
 bool parallel_join(struct apply *apply, int parallel);
 /** Nothing goes on in the whole saga but what is waited for. */
 void parallel_stop_all(struct apply *apply);
+
+/* lock.c */
+bool lock_ask(struct apply *apply, struct saga_step *step); /* false: step->error says why not */
+bool lock_granted(struct apply *apply, struct saga_step *step, const json_t *payload); /* likewise */
+void lock_leave(struct apply *apply); /* the saga has ended */
+void lock_apply(struct apply *apply, const struct saga_event *event); /* of a lock */
 
 /* compensate.c */
 void compensate_begin(struct apply *apply, int step, const char *code, const char *message);

@@ -825,10 +825,53 @@ static void list_of(struct growing *growing, const json_t *doc, const char *key,
     read_leave(growing->checking, len);
 }
 
+/* The saga's lock becomes a wait before its first step. */
+static void lock_of(struct growing *growing, const json_t *doc)
+{
+    static const char *const names[] = {"key", "mode", "timeout", NULL};
+    struct checking *checking = growing->checking;
+    struct definition *definition = growing->definition;
+    const json_t *lock = json_object_get(doc, "lock");
+    const char *mode = NULL, *timeout = json_string_value(json_object_get(lock, "timeout"));
+    size_t len = 0;
+    int index = lock == NULL ? -1 : add_step(growing, (struct branch){.parent = -1}, 0);
+    struct definition_step *step = index < 0 ? NULL : &definition->steps[index];
+
+    if (step == NULL)
+        return;
+    step->kind = STEP_WAIT;
+    step->lock = true;
+    step->name = read_copy(checking, LOCK_STEP);
+    step->signal = read_copy(checking, LOCK_SIGNAL);
+    step->after = index + 1;
+    step->timeout_ms = LOCK_TIMEOUT_MS;
+    len = read_enter(checking, "lock");
+    if (read_members(checking, lock, names)) {
+        if (json_object_get(lock, "key") == NULL)
+            finding_add(checking, FINDING_ERROR, "\"key\" is missing: the business key, such as \"${input.account}\"");
+        else if (json_string_length(json_object_get(lock, "key")) == 0)
+            WRONG(checking, "key", "a text expected, such as \"${input.account}\"");
+        else
+            definition->lock.key = read_template(checking, lock, "key");
+        if (json_is_string(json_object_get(lock, "key")))
+            definition->lock.key_text = read_copy(checking, json_string_value(json_object_get(lock, "key")));
+        mode = read_text(checking, lock, "mode", false);
+        definition->lock.reject = mode != NULL && strcmp(mode, "reject") == 0;
+        if (mode != NULL && !definition->lock.reject && strcmp(mode, "queue") != 0)
+            WRONG(checking, "mode", "\"queue\" or \"reject\" expected");
+        if (timeout != NULL && strcmp(timeout, "never") == 0)
+            step->timeout_ms = 0;
+        else
+            read_duration(checking, lock, "timeout", &step->timeout_ms);
+    }
+    read_leave(checking, len);
+}
+
 static void steps_of(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition *definition)
 {
     struct growing growing = {.checking = checking, .defaults = defaults, .definition = definition};
 
+    lock_of(&growing, doc);
     list_of(&growing, doc, "steps", (struct branch){.parent = -1});
 }
 
@@ -871,6 +914,8 @@ static void head_of(struct checking *checking, const json_t *doc, struct definit
     (void)read_text(checking, doc, "$schema", false);
     if (name != NULL && !definition_name_valid(name, strlen(name)))
         WRONG(checking, "name", "1 to %d of a-z, 0-9 and '-' expected, not '-' first", DEFINITION_NAME_MAX);
+    else if (name != NULL && strcmp(name, LOCK_DEFINITION) == 0)
+        WRONG(checking, "name", "%s is Baton's own", LOCK_DEFINITION);
     else if (name != NULL)
         definition->name = read_copy(checking, name);
     if (description != NULL && strlen(description) > TEXT_MAX)
@@ -890,7 +935,7 @@ static void head_of(struct checking *checking, const json_t *doc, struct definit
 
 enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct findings *findings, struct definition **ret_definition)
 {
-    static const char *const names[] = {"$schema", "name", "version", "description", "timeout", "onDuplicate", "defaults", "input", "steps", "output", "sensitive", NULL};
+    static const char *const names[] = {"$schema", "name", "version", "description", "timeout", "onDuplicate", "defaults", "input", "lock", "steps", "output", "sensitive", NULL};
     struct checking checking = {.vm = vm, .findings = findings};
     struct definition *definition = calloc(1, sizeof *definition);
     struct defaults defaults;
@@ -975,6 +1020,8 @@ void definition_free(struct definition *definition)
     for (size_t i = 0; i < definition->steps_len; i++)
         free_step(definition->vm, &definition->steps[i]);
     template_free(definition->vm, definition->output);
+    template_free(definition->vm, definition->lock.key);
+    free(definition->lock.key_text);
     schema_free(definition->input_schema);
     free_texts(definition->sensitive);
     free(definition->steps);

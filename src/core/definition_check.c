@@ -288,6 +288,12 @@ static void check_step(struct checking *checking, const struct definition *defin
     struct place before = {checking, definition, index - 1, index, NULL}, after = {checking, definition, index, index, NULL};
     size_t len = checking->pointer.len;
 
+    if (step->lock) {
+        (void)read_enter(checking, "lock");
+        check_template(&before, "key", definition->lock.key);
+        checking->pointer.len = len;
+        return;
+    }
     push_place(checking, definition, index);
     check_field(&before, "when", step->when);
     switch (step->kind) {

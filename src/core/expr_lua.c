@@ -119,7 +119,8 @@ struct expr_vm *expr_vm_new(void)
 
 void expr_vm_begin(struct expr_vm *vm)
 {
-    vm->event_left = EXPR_EVENT_INSTRUCTIONS_MAX;
+    if (vm != NULL) /* a lock has no expressions */
+        vm->event_left = EXPR_EVENT_INSTRUCTIONS_MAX;
 }
 
 void expr_vm_free(struct expr_vm *vm)

@@ -39,6 +39,8 @@ static bool same_step(struct mapping *mapping, const struct definition_step *old
         return REFUSE(mapping, "step %s is of another kind there, or of one that cannot be moved", old->name);
     if (!same_text(old->service, new->service) || !same_text(old->command, new->command))
         return REFUSE(mapping, "step %s is another command there, or to another service", old->name);
+    if (old->lock && !same_text(mapping->from->lock.key_text, mapping->to->lock.key_text))
+        return REFUSE(mapping, "its lock has another key there");
     if (!same_text(old->signal, new->signal))
         return REFUSE(mapping, "step %s waits for another signal there", old->name);
     if (old->pivot != new->pivot)

@@ -162,6 +162,7 @@ void saga_free(struct saga *saga)
     json_decref(saga->error);
     json_decref(saga->signals);
     json_decref(saga->parent);
+    json_decref(saga->queue);
     free(saga->parked);
     free(saga->traceparent);
     free(saga->tracestate);
@@ -193,6 +194,7 @@ struct saga *saga_clone(const struct saga *saga)
     json_incref(copy->error);
     json_incref(copy->signals);
     json_incref(copy->parent);
+    json_incref(copy->queue);
     fine = copy_text(saga->parked, &copy->parked);
     fine = copy_text(saga->traceparent, &copy->traceparent) && fine;
     fine = copy_text(saga->tracestate, &copy->tracestate) && fine;
@@ -261,7 +263,7 @@ size_t saga_heap_bytes(const struct saga *saga)
 {
     size_t bytes = sizeof *saga + saga->steps_cap * sizeof *saga->steps + saga->history_cap * sizeof *saga->history +
                    json_heap_bytes(saga->input) + json_heap_bytes(saga->dataref) + json_heap_bytes(saga->output) + json_heap_bytes(saga->error) + json_heap_bytes(saga->signals) +
-                   json_heap_bytes(saga->parent);
+                   json_heap_bytes(saga->parent) + json_heap_bytes(saga->queue);
 
     for (size_t i = 0; i < saga->steps_len; i++)
         bytes += json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].dataref) + json_heap_bytes(saga->steps[i].error) + json_heap_bytes(saga->steps[i].input) +

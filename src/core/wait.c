@@ -87,6 +87,10 @@ static json_t *take_early(struct apply *apply, const char *name)
 /* Takes payload over. */
 static int signalled(struct apply *apply, struct saga_step *step, json_t *payload)
 {
+    if (definition_of(apply, step)->lock && !lock_granted(apply, step, payload)) {
+        json_decref(payload);
+        return forward_enter_failed(apply, step);
+    }
     apply_set(apply, &step->output, payload);
     json_decref(step->error);
     step->error = NULL;
@@ -97,8 +101,10 @@ static int signalled(struct apply *apply, struct saga_step *step, json_t *payloa
 int wait_enter(struct apply *apply, struct saga_step *step)
 {
     const struct definition_step *definition = definition_of(apply, step);
-    json_t *payload = take_early(apply, definition->signal);
+    json_t *payload = definition->lock ? NULL : take_early(apply, definition->signal);
 
+    if (definition->lock && !lock_ask(apply, step))
+        return forward_enter_failed(apply, step);
     if (payload != NULL)
         return signalled(apply, step, payload);
     return begin(apply, step, definition->timeout_ms == 0 ? 0 : apply->at + definition->timeout_ms);
@@ -113,7 +119,8 @@ void wait_due(struct apply *apply, struct saga_step *step)
         return;
     }
     apply_history(apply, HISTORY_TIMEOUT, step->index, 0);
-    apply_set(apply, &step->error, reply_error("TIMEOUT", "no signal in time"));
+    apply_set(apply, &step->error, definition->lock ? reply_error("LOCK_TIMEOUT", "another saga holds the lock")
+                                                          : reply_error("TIMEOUT", "no signal in time"));
     switch (definition->on_timeout) {
     case ON_TIMEOUT_FAIL: (void)forward_enter_failed(apply, step); break;
     case ON_TIMEOUT_CONTINUE: forward_from(apply, end(apply, step)); break;

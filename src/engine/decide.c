@@ -168,6 +168,15 @@ static enum baton_err produce_answer(struct engine *engine, const struct saga *s
     return rc == BATON_OK ? decide_produce_out(engine, TAG_CAUSE, err) : rc;
 }
 
+static const char *control_topic(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->options->inputs_len; i++) {
+        if (engine->options->inputs[i].kind == INPUT_CONTROL)
+            return engine->options->inputs[i].topic;
+    }
+    return NULL;
+}
+
 static enum baton_err produce_effects(struct engine *engine, const struct saga *saga, struct baton_error *err)
 {
     enum baton_err rc = BATON_OK;
@@ -188,6 +197,12 @@ static enum baton_err produce_effects(struct engine *engine, const struct saga *
                 rc = decide_produce_out(engine, TAG_CAUSE, err);
             break;
         case EFFECT_ANSWER: rc = produce_answer(engine, saga, effect, err); break;
+        case EFFECT_LOCK:
+        case EFFECT_SIGNAL:
+            rc = wire_tell_write(effect, control_topic(engine), &engine->out, err);
+            if (rc == BATON_OK)
+                rc = decide_produce_out(engine, TAG_CAUSE, err);
+            break;
         case EFFECT_RESULT:
             rc = produce_result(engine, saga, err);
             count_ended(engine, saga->status);
@@ -483,6 +498,41 @@ static enum baton_err decide_control(struct engine *engine, struct item *item, s
     return answer_control(engine, item, ANSWER_ACCEPTED, decide_current(entry), NULL, err);
 }
 
+/* What a saga tells a lock. The first that asks makes it. */
+static enum baton_err decide_lock(struct engine *engine, struct item *item, struct baton_error *err)
+{
+    struct entry *entry = cache_find(engine, item->id);
+    struct journal_cause cause = decide_cause(engine, item);
+    struct saga_event event = wire_lock_event(&item->control, engine->now_ms);
+    const struct saga *saga = decide_current(entry);
+    struct journal_writer *writer = part_writer(item->part);
+    struct saga *lock = NULL;
+    enum baton_err rc = BATON_OK;
+
+    if (saga != NULL && saga->definition->is_lock)
+        return decide_apply(engine, entry, &event, &cause, err);
+    if (saga != NULL || entry->broken)
+        return dead_letter(engine, item, DLQ_INVALID_CONTROL, "a saga has the id of this lock", err);
+    if (event.leave) { /* it was purged: its owner stood still for longer than the retention */
+        if (writer == NULL)
+            return baton_fail(err, BATON_E_NOMEM, "out of memory for the journal");
+        journal_writer_note(writer, &cause, "lock", item->id);
+        return BATON_OK;
+    }
+    event.saga_id = item->id;
+    event.input = json_pack("{s:s}", "key", item->control.lock.key);
+    rc = event.input == NULL ? BATON_E_NOMEM : BATON_OK;
+    if (rc == BATON_OK)
+        rc = saga_start(engine->lock_definition, &event, &lock, &engine->effects);
+    json_decref(event.input);
+    if (rc != BATON_OK)
+        return baton_fail(err, rc, "out of memory for lock %s", item->id);
+    touch(engine, entry);
+    entry->work = lock;
+    rc = journal_step(engine, entry, &event, &cause, err);
+    return rc == BATON_OK ? produce_effects(engine, entry->work, err) : rc;
+}
+
 static enum baton_err decide_forward(struct engine *engine, struct item *item, struct baton_error *err)
 {
     struct journal_cause cause = decide_cause(engine, item);
@@ -546,7 +596,10 @@ static enum baton_err decide_item(struct engine *engine, struct item *item, stru
     switch (item->kind) {
     case ITEM_START: return decide_start(engine, item, err);
     case ITEM_REPLY: return decide_reply(engine, item, err);
-    case ITEM_CONTROL: return item->control.job != NULL ? job_decide(engine, item, err) : decide_control(engine, item, err);
+    case ITEM_CONTROL:
+        if (item->control.lock.saga != NULL)
+            return decide_lock(engine, item, err);
+        return item->control.job != NULL ? job_decide(engine, item, err) : decide_control(engine, item, err);
     case ITEM_FORWARD: return decide_forward(engine, item, err);
     case ITEM_DEAD:
         return dead_letter(engine, item, item->reason, item->explanation == NULL ? "" : item->explanation, err);

@@ -233,6 +233,10 @@ static enum baton_err get_known(struct engine *engine, const char *name, int64_t
     int64_t found = version > 0 ? version : newest(store, name);
     enum baton_err rc = BATON_OK;
 
+    if (strcmp(name, LOCK_DEFINITION) == 0) {
+        *ret_definition = engine->lock_definition;
+        return BATON_OK;
+    }
     make_key(key, sizeof key, name, found);
     HASH_FIND_STR(engine->compiled, key, compiled);
     if (compiled == NULL) {

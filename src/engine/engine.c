@@ -198,10 +198,11 @@ static bool setup(struct engine *engine)
     engine->positions = calloc((size_t)engine->options->partitions, sizeof *engine->positions);
     engine->show_applies = calloc((size_t)engine->options->partitions, sizeof *engine->show_applies);
     engine->vm = expr_vm_new();
+    engine->lock_definition = lock_definition();
     if (engine->options->reply_keys != NULL &&
         wire_signer_new(engine->options->reply_keys, engine->options->reply_keys_len, &engine->names.signer, NULL) != BATON_OK)
         return false;
-    if (engine->parts == NULL || engine->positions == NULL || engine->show_applies == NULL || engine->vm == NULL)
+    if (engine->parts == NULL || engine->positions == NULL || engine->show_applies == NULL || engine->vm == NULL || engine->lock_definition == NULL)
         return false;
     for (int32_t p = 0; p < engine->options->partitions; p++)
         part_init(&engine->parts[p], p);
@@ -229,6 +230,7 @@ static void teardown(struct engine *engine)
             part_free(&engine->parts[p]);
     }
     definitions_free(engine);
+    definition_free(engine->lock_definition);
     expr_vm_free(engine->vm);
     effects_free(&engine->effects);
     wire_out_free(&engine->out);

@@ -213,6 +213,7 @@ struct engine {
 
     struct expr_vm *vm;
     struct compiled *compiled;
+    struct definition *lock_definition; /* owned */
     struct wire_names names;
 
     /* the batch under way; memory is kept from batch to batch */

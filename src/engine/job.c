@@ -100,7 +100,7 @@ static bool is_meant(const struct engine *engine, const struct item *item, const
     const struct wire_job *job = item->control.job;
     const struct saga *saga = entry == NULL || entry->broken ? NULL : decide_current(entry);
 
-    return saga != NULL && saga->started_at_ms <= job->since_ms && saga_filter_fits(&job->where, saga, engine->now_ms) &&
+    return saga != NULL && !saga->definition->is_lock && saga->started_at_ms <= job->since_ms && saga_filter_fits(&job->where, saga, engine->now_ms) &&
            !saga_asked_by(saga, item->id);
 }
 

@@ -394,6 +394,30 @@ static struct node *read_list(struct tree *tree, const json_t *steps, bool *ret_
     return first;
 }
 
+/* Before the first step the saga waits for its lock. */
+static void read_lock(struct tree *tree, const json_t *lock)
+{
+    struct node *node = arena_take(&tree->arena, sizeof *node);
+    const char *timeout = text_of(tree, lock, "timeout");
+
+    if (node == NULL)
+        return;
+    node->shape = SHAPE_POINTED;
+    node->tag = "lock";
+    node->name = ":lock";
+    tell(tree, node, INK_TAG, node->tag);
+    tell(tree, node, INK_TITLE, node->name);
+    tell(tree, node, INK_CODE, expression_of(tree, json_object_get(lock, "key")));
+    if (strcmp(text_of(tree, lock, "mode"), "reject") == 0)
+        tell(tree, node, INK_TEXT, "held by another: fail");
+    else if (strcmp(timeout, "never") != 0)
+        tell(tree, node, INK_TEXT, arena_say(&tree->arena, "after %s: fail", timeout[0] == '\0' ? "1m" : timeout));
+    tell_run(tree, node);
+    tree->lane.taken = tree->lane.taken || node->reached;
+    node->next = tree->lane.first;
+    tree->lane.first = node;
+}
+
 /* --- the whole --- */
 
 static void tell_head(struct tree *tree, enum ink ink, const char *text)
@@ -435,6 +459,8 @@ bool tree_read(struct tree *tree, const json_t *definition, const json_t *saga)
     tree->turned_back = json_is_true(json_object_get(saga, "turnedBack"));
     read_head(tree, definition);
     tree->lane.first = read_list(tree, json_object_get(definition, "steps"), &tree->lane.taken);
+    if (json_is_object(json_object_get(definition, "lock")))
+        read_lock(tree, json_object_get(definition, "lock"));
     return !tree->arena.failed;
 }
 

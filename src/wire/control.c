@@ -8,6 +8,7 @@
 #include "cloudevent.h"
 #include "ids.h"
 #include "job.h"
+#include "lock.h"
 #include "payload.h"
 #include "reply_to.h"
 #include <stdlib.h>
@@ -214,6 +215,13 @@ enum baton_err wire_control_read(const struct bus_message *message, const struct
 
     if (rc == BATON_OK)
         rc = read_value(message, limits, &reading);
+    if (rc == BATON_OK && json_object_get(control.doc, "lock") != NULL) {
+        if (lock_message_read(ret_id, control.doc, &control)) {
+            *ret_control = control;
+            return BATON_OK;
+        }
+        rc = poison(ret_reason, DLQ_INVALID_CONTROL, err, "\"lock\" is not what a worker writes to this lock: nobody else does");
+    }
     if (rc == BATON_OK)
         rc = read_verb(&reading);
     if (rc == BATON_OK)

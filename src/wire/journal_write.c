@@ -164,6 +164,14 @@ static void put_event(struct buffer *out, const struct saga *saga, const struct 
         break;
     case EVENT_REPLY: put_reply(out, saga, event); return;
     case EVENT_VERB: put_verb(out, event); return;
+    case EVENT_LOCK:
+        text_put(out, "{\"lock\":\"");
+        buffer_text(out, event->leave ? "leave\"" : "ask\"");
+        PUT_TEXT(out, "saga", event->who);
+        if (event->reject)
+            text_put(out, ",\"queue\":false");
+        text_put(out, ",\"at\":");
+        break;
     }
     buffer_int(out, event->at_ms);
     if (event->kind == EVENT_START && saga->seq > 1)

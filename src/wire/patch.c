@@ -2,7 +2,7 @@
  * patch.c -- what one event changed of a state document, and putting it back on.
  *
  * Owns:     the patch's form: {"set":{...},"steps":{<name>:<whole entry>},"cut":n,"history":[...]}. In set, `output`,
- * `error`, `parked`, `parent` and `signals` are there only if they changed (`signals` null = no longer there); a small member that is left out is zero now (null, 0, false).
+ * `error`, `parked`, `parent`, `signals` and `queue` are there only if they changed (the last two null = no longer there); a small member that is left out is zero now (null, 0, false).
  * Never:    runs a rule: a journal can be applied by a reader that has no definition.
  * Tests:    tests/wire/test_patch.c: equal to the byte, over random sagas.
  */
@@ -26,7 +26,7 @@ static const struct member {
     {"status", ALWAYS},   {"seq", ALWAYS},       {"updatedAt", ALWAYS},    {"endedAt", NONE},     {"deadlineAt", NONE},
     {"dueAt", NONE},      {"output", UNCHANGED}, {"error", UNCHANGED},     {"parked", UNCHANGED}, {"turnedBack", FALSE},
     {"parent", UNCHANGED},
-    {"duplicates", ZERO}, {"late", ZERO},        {"historyDropped", ZERO}, {"signals", OPTIONAL},
+    {"duplicates", ZERO}, {"late", ZERO},        {"historyDropped", ZERO}, {"signals", OPTIONAL}, {"queue", OPTIONAL},
 };
 #define MEMBERS (sizeof members / sizeof members[0])
 
@@ -74,6 +74,10 @@ static void put_set(struct buffer *out, const struct saga *saga)
     if (saga->signals_changed) {
         text_put(out, ",\"signals\":");
         json_write(out, saga->signals);
+    }
+    if (saga->queue_changed) {
+        text_put(out, ",\"queue\":");
+        json_write(out, saga->queue);
     }
     if (saga->turned_back)
         text_put(out, ",\"turnedBack\":true");

@@ -57,6 +57,9 @@ static enum baton_err read_id(const struct reading *reading, char ret_id[SAGA_ID
         return poison(reading->ret_reason, DLQ_INVALID_ID, reading->err,
                       "the saga id \"%.*s\" is not 1..%d of A-Z a-z 0-9 . _ : -",
                       (int)(view.len > 160 ? 160 : view.len), view.text, SAGA_ID_MAX);
+    if (view.len >= strlen(WIRE_LOCK_PREFIX) && memcmp(view.text, WIRE_LOCK_PREFIX, strlen(WIRE_LOCK_PREFIX)) == 0)
+        return poison(reading->ret_reason, DLQ_INVALID_ID, reading->err, "the saga id \"%.*s\" begins with \"%s\", as only locks' do",
+                      (int)(view.len > 160 ? 160 : view.len), view.text, WIRE_LOCK_PREFIX);
     memcpy(ret_id, view.text, view.len);
     ret_id[view.len] = '\0';
     return BATON_OK;

@@ -319,6 +319,24 @@ static void mark_parked(struct saga *saga)
     last->parked = true;
 }
 
+static void read_queue(struct reading *reading, struct saga *saga)
+{
+    const json_t *row = NULL;
+    size_t i = 0;
+
+    saga->queue = read_value(reading, "queue");
+    if (reading->wrong != NULL || saga->queue == NULL)
+        return;
+    if (!saga->definition->is_lock || json_array_size(saga->queue) == 0 || json_array_size(saga->queue) > LOCK_QUEUE_MAX)
+        reading->wrong = "queue";
+    json_array_foreach(saga->queue, i, row) {
+        const json_t *id = json_object_get(row, "saga");
+
+        if (!json_is_string(id) || !saga_id_valid(json_string_value(id), json_string_length(id)) || !json_is_integer(json_object_get(row, "at")))
+            reading->wrong = "queue";
+    }
+}
+
 static void read_all(struct reading *reading, struct saga *saga)
 {
     const json_t *id = member(reading, "id");
@@ -357,6 +375,7 @@ static void read_all(struct reading *reading, struct saga *saga)
         read_history(reading, saga);
     saga->history_dropped = read_number(reading, "historyDropped", INT64_MAX);
     read_signals(reading, saga);
+    read_queue(reading, saga);
     if (reading->wrong == NULL)
         mark_parked(saga);
 }

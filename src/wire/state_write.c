@@ -231,5 +231,9 @@ void wire_state_write(struct buffer *out, const struct saga *saga)
         text_put(out, ",\"signals\":");
         json_write(out, saga->signals);
     }
+    if (saga->queue != NULL) { /* of a lock, which keeps no signals */
+        text_put(out, ",\"queue\":");
+        json_write(out, saga->queue);
+    }
     buffer_char(out, '}');
 }

@@ -420,6 +420,12 @@ void random_definition(struct random *random, struct buffer *text)
         retry(random, text, false);
         say(text, "}");
     }
+    if (random_one_in(random, 4)) {
+        static const char *const keys[] = {"k", "total-${input.total}", "${saga.id}", "${input.total}"}; /* the last one is no text */
+        static const char *const more[] = {"", ",\"mode\":\"reject\"", ",\"timeout\":\"2s\"", ",\"timeout\":\"never\""};
+
+        say(text, ",\"lock\":{\"key\":\"%s\"%s}", keys[random_below(random, 4)], more[random_below(random, 4)]);
+    }
     say(text, ",\"steps\":");
     list(&maker, 0);
     if (random_one_in(random, 3)) {

@@ -2,9 +2,9 @@
  * test_apply.c -- the rules, a row each: what is given as events, what comes as effects, where it ends.
  *
  * Events: start; ok STEP (success), seven STEP (success with {"n":7}: the only one with a body), no STEP (refusal), again STEP (transient), later STEP (transient, not before 5 s), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
- * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park, signal NAME (with {"n":7}).
+ * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park, signal NAME (with {"n":7}), granted and locked (by the lock).
  * Verbs: cancel, terminate, pause, resume, compensate, retry, retry STEP, retry-with STEP (another input), skip STEP, complete STEP.
- * Effects: STEP#n (execute, attempt n), ~STEP#n (compensate), result, parked, resumed; late, dup, early and refused where the event changed nothing.
+ * Effects: STEP#n (execute, attempt n), ~STEP#n (compensate), result, parked, resumed, ask KEY and leave KEY (to a lock); late, dup, early and refused where the event changed nothing.
  */
 #include "rows.h"
 #include <baton/apply.h>
@@ -512,6 +512,12 @@ static void say_effects(struct buffer *said, const struct saga *saga, const stru
         case EFFECT_RESUMED:
             add(said, "resumed");
             break;
+        case EFFECT_LOCK:
+            add(said, "%s %s", json_string_value(json_object_get(effect->input, "lock")), json_string_value(json_object_get(effect->input, "key")));
+            break;
+        case EFFECT_SIGNAL:
+            fail_msg("a saga tells no other saga");
+            break;
         }
     }
     if (effects->disposition == IGNORED_DUPLICATE)
@@ -562,6 +568,12 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
         event.kind = EVENT_SIGNAL;
         event.signal = word + 7;
         event.body = json_pack("{s:i}", "n", 7);
+        return event;
+    }
+    if (strcmp(word, "granted") == 0 || strcmp(word, "locked") == 0) {
+        event.kind = EVENT_SIGNAL;
+        event.signal = LOCK_SIGNAL;
+        event.body = json_pack("{s:b, s:{s:s}}", "granted", word[0] == 'g', "details", "owner", "o-2");
         return event;
     }
     if (strcmp(word, "park") == 0) {
@@ -653,6 +665,52 @@ static void check_row(void **state)
     play(&stage, row);
     say(&stage.effects_said, "; %s", saga_status_name(stage.saga->status));
     assert_text(row->when, &stage.effects_said, row->then);
+    leave(&stage);
+}
+
+/* --- the lock that a saga wants --- */
+
+#define LOCKED(lock) \
+    "{\"name\":\"order\",\"version\":1,\"lock\":" lock ",\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"U\"}}," \
+    "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\"}]}"
+static const char locked[] = LOCKED("{\"key\":\"account/${saga.type}\",\"timeout\":\"30s\"}");
+static const char patiently[] = LOCKED("{\"key\":\"k\",\"timeout\":\"never\"}");
+static const char no_key[] = LOCKED("{\"key\":\"${input.none}\"}");
+static const char torn_key[] = LOCKED("{\"key\":\"${input.none + 1}\"}");
+
+static const struct row lock_rows[] = {
+    {"nothing is sent before the lock is there", "start, early, granted, ok a, ok b", "ask account/order, early, a#1, b#1, result, leave account/order; completed", locked},
+    {"refused, and undone, it leaves at the end", "start, granted, ok a, no b, undone a", "ask k, a#1, b#1, ~a#1, result, leave k; compensated", patiently},
+    {"held by another it fails", "start, locked", "ask k, result, leave k; compensated", patiently},
+    {"it waits for so long", "start, +29, +1", "ask account/order, early, result, leave account/order; compensated", locked},
+    {"or for ever", "start, +864000, granted", "ask k, early, a#1; running", patiently},
+    {"granted when it has given up, it has left already", "start, due, granted", "ask account/order, result, leave account/order, late; compensated", locked},
+    {"cancelled while it waits", "start, cancel", "ask k, result, leave k; cancelled", patiently},
+    {"terminated", "start, granted, terminate", "ask k, a#1, result, leave k; terminated", patiently},
+    {"parked it holds the lock", "start, granted, park, terminate", "ask k, a#1, parked, result, leave k; terminated", patiently},
+    {"paused while it waits, it starts when it is resumed", "start, pause, granted, resume, due", "ask k, parked, resumed, a#1; running", patiently},
+    {"parked while it waits, an operator's retry asks nothing twice", "start, park, retry :lock, granted", "ask k, parked, resumed, a#1; running", patiently},
+    {"an operator may go on without it", "start, skip :lock, granted", "ask k, a#1, late; running", patiently},
+    {"a lock told twice is told once", "start, granted, granted", "ask k, a#1, late; running", patiently},
+    {"no signal of another name", "start, signal go", "ask k, late; running", patiently},
+    {"a key that is none", "start", "result; compensated", no_key},
+    {"a key that cannot be computed", "start", "result; compensated", torn_key},
+};
+
+static void the_error_says_who_holds_the_lock(void **state)
+{
+    static const struct row row = {"", "start, locked", "", patiently};
+    struct buffer said = {0};
+    struct stage stage;
+
+    (void)state;
+    play(&stage, &row);
+    json_write(&said, stage.saga->error);
+    assert_text("error", &said, "{\"step\":\":lock\",\"code\":\"LOCKED\",\"message\":\"another saga holds the lock\"}");
+    buffer_clear(&said);
+    json_write(&said, saga_step_find(stage.saga, 0)->error);
+    assert_text("error", &said, "{\"code\":\"LOCKED\",\"message\":\"another saga holds the lock\",\"details\":{\"owner\":\"o-2\"}}");
+    buffer_free(&said);
     leave(&stage);
 }
 
@@ -1080,6 +1138,7 @@ int main(void)
         cmocka_unit_test(sixteen_early_signals_are_kept_and_given_out_in_order),
         cmocka_unit_test(a_flood_of_duplicates_does_not_push_out_the_rest),
         cmocka_unit_test(an_operators_input_stays),
+        cmocka_unit_test(the_error_says_who_holds_the_lock),
         cmocka_unit_test(what_stands_in_has_the_output),
         cmocka_unit_test(a_reply_names_what_undoes_its_step),
         cmocka_unit_test(time_never_runs_back),
@@ -1088,7 +1147,7 @@ int main(void)
     int failed = 0;
 
     given = json_pack("{s:i}", "by", 7);
-    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(undo_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
+    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(lock_rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(undo_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(given);
     return failed;
 }

@@ -112,6 +112,7 @@ struct book {
     int reopened; /* completed, and then undone by its parent */
     enum reply_header_outcome child_said[STEPS_MAX]; /* how the step's child ended: it has one end */
     char child[STEPS_MAX][SAGA_ID_MAX + 1];          /* the one that was started last */
+    int asks, leaves;          /* told to the lock */
     int64_t history; /* entries ever made */
 };
 
@@ -537,6 +538,18 @@ static void check_parking(const struct saga *before, const struct saga *after, c
     MUST(told_of == is, "parked or resumed unsaid");
 }
 
+/* It asks once, when it starts; it leaves once, when it ends. */
+static void check_lock(struct world *world, const struct effect *effect, const struct saga *before)
+{
+    bool leave = strcmp(json_string_value(json_object_get(effect->input, "lock")), "leave") == 0;
+
+    world->book.asks += !leave;
+    world->book.leaves += leave;
+    MUST(world->book.asks == 1 && world->book.leaves <= 1, "a lock asked for, or left, twice, or left before it was asked for");
+    MUST(leave ? saga_status_ended(world->one.saga->status) : before == NULL, "a lock asked for in mid-run, or left before the end");
+    MUST(strcmp(json_string_value(json_object_get(effect->input, "saga")), world->one.saga->id) == 0, "asked for another");
+}
+
 static void check_effects(struct world *world, const struct saga *before)
 {
     const struct effects *effects = &world->one.effects;
@@ -564,9 +577,13 @@ static void check_effects(struct world *world, const struct saga *before)
         case EFFECT_ANSWER: answers++; break;
         case EFFECT_PARKED:
         case EFFECT_RESUMED: break;
+        case EFFECT_LOCK: check_lock(world, effect, before); break;
+        case EFFECT_SIGNAL: MUST(false, "a saga tells no other"); break;
         }
     }
     MUST(commands <= 1 || has_parallels(world), "two commands at once");
+    MUST(commands == 0 || world->book.asks == 0 || status_of(after, 0) == STEP_DONE || status_of(after, 0) == STEP_SKIPPED, "a command without the lock");
+    MUST(!saga_status_ended(after->status) || world->book.asks == world->book.leaves, "ended, and the lock is not left");
     check_parking(before, after, effects);
     MUST(commands == 0 || before == NULL || before->paused_at_ms == 0 || world->event->kind == EVENT_VERB, "a command of a paused saga");
     MUST(before == NULL || before->status != SAGA_TERMINATED || (effects->len == (size_t)answers && after->status == SAGA_TERMINATED), "a terminated saga that moves");
@@ -988,8 +1005,8 @@ static void any_verb(struct world *world)
 /* The one it waits for, or any. */
 static void signal(struct world *world, const char *name)
 {
-    static const char *const names[] = {"sig0", "sig1", "nobodys"};
-    struct saga_event event = {.kind = EVENT_SIGNAL, .at_ms = world->now, .signal = name == NULL ? names[random_below(&world->random, 3)] : name};
+    static const char *const names[] = {"sig0", "sig1", "nobodys", LOCK_SIGNAL};
+    struct saga_event event = {.kind = EVENT_SIGNAL, .at_ms = world->now, .signal = name == NULL ? names[random_below(&world->random, 4)] : name};
     size_t had = json_array_size(world->one.saga->signals);
     int64_t late = world->one.saga->late;
     bool waited = false;
@@ -1000,7 +1017,10 @@ static void signal(struct world *world, const char *name)
         waited = waited || (step->status == STEP_WAITING && strcmp(world->one.definition->steps[step->index].signal == NULL ? "" :
                                                                    world->one.definition->steps[step->index].signal, event.signal) == 0);
     }
-    event.body = random_one_in(&world->random, 4) ? NULL : random_json(&world->random, 2);
+    if (strcmp(event.signal, LOCK_SIGNAL) == 0)
+        event.body = json_pack("{s:b}", "granted", name != NULL || !random_one_in(&world->random, 4));
+    else
+        event.body = random_one_in(&world->random, 4) ? NULL : random_json(&world->random, 2);
     happen(world, &event);
     json_decref(event.body);
     /* Taken, kept or counted: never nothing of it. */

@@ -239,6 +239,8 @@ static void heed(struct family *family, const struct saga *saga)
         case EFFECT_RESULT: add(family, "result %s", saga->id); break;
         case EFFECT_PARKED: add(family, "parked %s", saga->id); break;
         case EFFECT_RESUMED: add(family, "resumed %s", saga->id); break;
+        case EFFECT_LOCK:
+        case EFFECT_SIGNAL: MUST(family, false, "nobody here wants a lock"); break;
         }
     }
     if (ignored[family->effects.disposition] != NULL)

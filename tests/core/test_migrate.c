@@ -13,6 +13,7 @@
 #define C "{'name':'c','service':'s','command':'C'}"
 #define NEW "{'name':'new','service':'s','command':'New'}"
 #define GROUP "{'name':'g','sequence':[" A "," B "]}"
+#define LOCK(key) "],'lock':{'key':'" key "'},'output':["
 #define CHOICE(one, two) "{'name':'way','switch':[{'when':'${true}','steps':[" one "]},{'when':'${false}','steps':[" two "]}]}"
 
 /* The saga has had so many successes when it is asked to go on by `to`. */
@@ -47,6 +48,9 @@ static const struct row {
     {"the cases the other way round", CHOICE(A, B) "," C, 0, CHOICE(B, A) "," C, "step a stands in another group there"},
     {"a wait for the same signal", "{'name':'w','wait':{'signal':'x','timeout':'1h'}}", 0, "{'name':'w','wait':{'signal':'x','timeout':'2h'}}", "fine"},
     {"a wait for another signal", "{'name':'w','wait':{'signal':'x','timeout':'1h'}}", 0, "{'name':'w','wait':{'signal':'y','timeout':'1h'}}", "step w waits for another signal there"},
+    {"a lock on another key", A LOCK("k"), 0, A LOCK("j"), "its lock has another key there"},
+    {"its lock is gone", A LOCK("k"), 0, A, "step :lock is not there, and has been reached"},
+    {"a lock that it has not asked for", A, 0, A LOCK("k"), "step :lock stands there before what has been reached: it would never run"},
 };
 
 static struct definition *compile(struct expr_vm *vm, const char *steps, int version)

@@ -134,7 +134,8 @@ def check_svg(what, document, text):
     root = ET.fromstring(text)
     page = (0, 0, float(root.get("width")), float(root.get("height")))
     steps = {group.get("data-step"): group for group in root.iter(SVG + "g")}
-    check(f"{what}: every step is drawn, once", [group.get("data-step") for group in root.iter(SVG + "g")] == names(document["steps"]))
+    check(f"{what}: every step is drawn, once", [group.get("data-step") for group in root.iter(SVG + "g")] ==
+          ([":lock"] if "lock" in document else []) + names(document["steps"]))
     for name, group in steps.items():
         check(f"{what}: the name of {name} can be read", name in "".join(t.text for t in group.iter(SVG + "text") if t.get("class") == "title"))
     boxes = [box for box in map(box_of, steps.values()) if box]

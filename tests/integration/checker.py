@@ -296,6 +296,10 @@ def apply_patch(state, patch):
         after[name] = given.get(name, state[name])
     if "parent" in given:
         after["parent"] = given["parent"]
+    if "queue" in given:
+        after["queue"] = given["queue"]
+        if given["queue"] is None:
+            del after["queue"]
     if "signals" in given:
         after["signals"] = given["signals"]
         if given["signals"] is None:
@@ -376,6 +380,10 @@ class Case:
                 self.on_duplicate[definition["name"], definition["version"]] = definition.get("onDuplicate", "same")
                 self.definitions[definition["name"], definition["version"]] = {
                     step["name"]: (step, *at) for step, *at in tree(definition["steps"])}
+                if "lock" in definition:
+                    wait = {"signal": ":lock", "timeout": definition["lock"].get("timeout", "1m")}
+                    self.definitions[definition["name"], definition["version"]][":lock"] = {"name": ":lock", "wait": wait}, None, 0
+        self.definitions["baton-lock", 1] = {"held": ({"name": "held", "wait": {"signal": "left", "timeout": "never"}}, None, 0)}
         self.read_journal()
         for partition, records in sorted(self.journal.items()):
             for record in records:
@@ -722,7 +730,7 @@ def ends_of(saga):
 
 def check_results(case):
     """One result for each saga that has ended, none for another; it says what the state says; the starter's copy is the same."""
-    wanted = {saga_id: ends_of(saga) for saga_id, saga in case.sagas.items() if ends_of(saga)}
+    wanted = {saga_id: ends_of(saga) for saga_id, saga in case.sagas.items() if not is_lock(saga_id) and ends_of(saga)}
     copies = {topic: {saga_id: ends for saga_id, ends in wanted.items() if ends[0]["replyTo"] and ends[0]["replyTo"]["topic"] == topic}
               for topic in case.evidence.allowed}
     for topic, expected in ((case.evidence.topic("results"), wanted), *copies.items()):
@@ -828,6 +836,49 @@ def check_jobs(case):
             yield f"job {job_id}: it says {answer}, the journal {len(job.accepted)} accepted, {len(job.refused)} refused"
         if not answer["preview"] and answer["found"] != answer["accepted"] + answer["refused"]:
             yield f"job {job_id}: found are not accepted and refused: {answer}"
+
+
+def is_lock(saga_id):
+    return saga_id.startswith("lock:")
+
+
+def check_locks(case):
+    """What sagas told a lock, in the order of the topic, gives its queue and whom it told; its owner is alive; nobody goes on without it."""
+    queues, told = collections.defaultdict(list), collections.Counter()
+    for record in case.evidence.of("control"):
+        message = json.loads(record.value) if record.value and b'"lock"' in record.value else {}
+        if "lock" not in message:
+            continue
+        queue, saga_id = queues[record.key.decode()], message["saga"]
+        owner = queue[:1]
+        if message["lock"] == "ask" and saga_id not in queue:
+            if queue and not message["queue"]:
+                told[saga_id, False] += 1
+            else:
+                queue.append(saga_id)
+        elif message["lock"] == "leave" and saga_id in queue:
+            queue.remove(saga_id)
+        if queue and queue[:1] != owner:
+            told[queue[0], True] += 1
+    signals = collections.Counter()
+    for record in case.evidence.of("control"):
+        if record.value and b'":lock"' in record.value:
+            signals[record.key.decode(), json.loads(record.value)["data"]["granted"]] += 1
+    if signals != told:
+        yield f"locks: told {dict(signals - told)} too much, {dict(told - signals)} too little"
+    for lock_id, queue in queues.items():
+        state = case.sagas[lock_id].state if lock_id in case.sagas else None
+        have = [row["saga"] for row in state.get("queue", [])] if state else []
+        if have != queue:
+            yield f"{lock_id}: its queue is {have}, by what it was told {queue}"
+        for saga_id in queue:
+            if saga_id not in case.sagas or case.sagas[saga_id].state is None or case.sagas[saga_id].state["status"] in ENDED:
+                yield f"{lock_id}: saga {saga_id} is in its queue, but has ended"
+    for saga_id, saga in case.sagas.items():
+        for step in saga.steps:
+            entry = step.after["steps"].get(":lock")
+            if entry and entry["status"] not in ("done", "skipped") and len(step.after["steps"]) > 1:
+                yield f"saga {saga_id}: goes on, and its lock is {entry['status']}"
 
 
 def check_waits(case):
@@ -1236,7 +1287,7 @@ def check_states(case):
             yield f"journal[{partition}]: co is {last['co']}, the first record after checkpoint {last['c']} is at {first_after}"
 
 
-CHECKS = (check_offsets, check_inputs, check_dead_letters, check_duplicates, check_forwarded, check_commands, check_results, check_events, check_answers, check_jobs, check_ends, check_waits,
+CHECKS = (check_offsets, check_inputs, check_dead_letters, check_duplicates, check_forwarded, check_commands, check_results, check_events, check_answers, check_jobs, check_locks, check_ends, check_waits,
           check_groups, check_joins, check_compensations, check_fallbacks, check_effects, check_children, check_view, check_states)
 
 

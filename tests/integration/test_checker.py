@@ -210,6 +210,8 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("a job that says more than it did", change("baton.events", of("ce_type", "baton.control.job.v1"), value=swap(b'"accepted":0', b'"accepted":1')), "it says"),
     ("a job that did less than it found", change("baton.events", refusing, value=swap(b'"found":1', b'"found":2')), "found are not accepted and refused"),
     ("a job's page that nobody journalled", double("baton.control", lambda record: b'"where"' in record.value), "the journal has pages"),
+    ("a lock that told nobody", drop("baton.control", lambda record: record.key == b"stands" and b'":lock"' in record.value), "locks: told"),
+    ("a lock whose owner never left", drop("baton.control", lambda record: b'"leave","saga":"sits"' in record.value), "by what it was told"),
     ("a dead letter too few", drop("baton.dlq", keyed(b"torn")), "journalled as a dead letter, but not in the dead letters"),
     ("a dead letter too many", double("baton.dlq", keyed(b"torn")), "is in the dead letters already"),
     ("a dead letter with another value", change("baton.dlq", keyed(b"torn"), value=b"{}"), "key or value is not that of"),

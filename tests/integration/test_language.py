@@ -23,8 +23,11 @@ waits = {"name": "waits", "version": 1, "defaults": {"timeout": "60s"}, "steps":
 booking, carrier = definition_file("examples", "booking.json"), definition_file("examples", "carrier.json")
 for definition in (booking, carrier):
     definition["defaults"]["timeout"] = "60s"
+transfer = {"name": "transfer", "version": 1, "lock": {"key": "account/${input.account}", "timeout": "2m"}, "defaults": {"timeout": "60s"},
+            "steps": [command("debit"), command("credit")]}
+hasty = {**transfer, "name": "hasty-transfer", "lock": {"key": "account/${input.account}", "mode": "reject"}}
 baton = Baton("language", partitions=6, threads=3, definitions=[
-    delivery, waits, booking, carrier, {"name": "once", "version": 1, "onDuplicate": "reject", "steps": [command("one")]}])
+    delivery, waits, booking, carrier, transfer, hasty, {"name": "once", "version": 1, "onDuplicate": "reject", "steps": [command("one")]}])
 worker = baton.worker("one")
 baton.ready(worker)
 people = baton.participants()
@@ -125,6 +128,34 @@ def first_wins():
     state = baton.ends("parcel", "completed")
     equal("lost", (state["steps"]["carriers"]["status"], state["steps"]["carriers"]["lost"]), ("done", [1, 2]))
     equal("undone", {command.step for command in people.seen("parcel", action="compensate")}, {"swift", "register"})
+
+
+@scenario("of the sagas of one key one runs at a time, and each has its turn")
+def one_at_a_time():
+    names = [f"t-{number}" for number in range(20)]
+    people.script("t-3", "credit", refused("CLOSED"))
+    for number, name in enumerate(names):
+        baton.start("transfer", name, {"account": number % 2})
+    yield
+    for name in names:
+        baton.ends(name, "compensated" if name == "t-3" else "completed")
+    for account in range(2):
+        turns = [command.saga for command in sorted((command for name in names[account::2] for command in people.seen(name)), key=lambda command: command.at_ms)]
+        equal(f"turns of account {account}", len([saga for at, saga in enumerate(turns) if at == 0 or turns[at - 1] != saga]), 10)
+
+
+@scenario("who does not want to wait for a lock fails, and says who holds it")
+def locked():
+    people.script("holder", "debit", done().with_(held="lock"))
+    baton.start("transfer", "holder", {"account": "x"})
+    until(lambda: people.seen("holder", "debit"), "the holder's first command")
+    baton.start("hasty-transfer", "hurried", {"account": "x"})
+    yield
+    state = baton.ends("hurried", "compensated")
+    equal("error", (state["error"]["code"], state["steps"][":lock"]["error"]["details"]["owner"]), ("LOCKED", "holder"))
+    equal("commands", people.seen("hurried"), [])
+    people.release("lock")
+    baton.ends("holder", "completed")
 
 
 run_scenarios()

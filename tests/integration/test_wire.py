@@ -20,7 +20,9 @@ claim = {"name": "claim", "version": 1, "defaults": mirror["defaults"],
                    {"name": "print", "service": "mirror", "command": "Print", "input": "${steps.render.output}", "compensation": {"command": "Shred"}},
                    {"name": "send", "service": "mirror", "command": "Send", "input": {"all": "${input}"}}]}
 
-baton = Baton("wire", partitions=3, definitions=[mirror, {**mirror, "version": 2}, chain, claim],
+turns = {"name": "turns", "version": 1, "lock": {"key": "desk/${input.desk}"}, "steps": [{"name": "sit", "service": "mirror", "command": "Sit"}]}
+
+baton = Baton("wire", partitions=3, definitions=[mirror, {**mirror, "version": 2}, chain, claim, turns],
               topics={"start": {"orders.commands": {}, "shop.orders": {"saga": "mirror"}}, "allowReplyTo": ["shop.answers"]})
 baton.create("shop.answers")
 worker = baton.worker("one")
@@ -203,6 +205,21 @@ def others():
     yield
     baton.ends("no", "compensated")
     baton.reaches("never", lambda state: state["status"] == "parked", "parked")
+
+
+@scenario("two sagas of one lock, and what they and it tell each other")
+def turn_by_turn():
+    people.script("sits", "sit", done().with_(held="desk"))
+    baton.start("turns", "sits", {"desk": 4})
+    until(lambda: people.seen("sits", "sit"), "the first one's command")
+    baton.start("turns", "stands", {"desk": 4})
+    yield
+    baton.reaches("stands", lambda state: state["steps"][":lock"]["status"] == "waiting", "waiting")
+    lock = next(record.key.decode() for record in baton.records("baton.control") if record.key.startswith(b"lock:"))
+    baton.reaches(lock, lambda state: [row["saga"] for row in state["queue"]] == ["sits", "stands"], "both in the queue")
+    people.release("desk")
+    baton.ends("stands", "completed")
+    baton.ends(lock, "completed")
 
 
 @scenario("a job that only counts, and one that is refused")

@@ -50,6 +50,11 @@ static const struct row {
     {"progress that no worker has written", "job:1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":\"\",\"progress\":{}}", "invalid-control"},
     {"a signal to all", "job:1", NULL, "{\"verb\":\"signal\",\"name\":\"a\",\"where\":\"\"}", "invalid-control"},
 
+    {"a lock's message with another lock's id", "lock:k", NULL, "{\"lock\":\"ask\",\"saga\":\"o-1\",\"key\":\"j\",\"queue\":true}", "invalid-control"},
+    {"a lock's message that says nothing we know", "lock:k", NULL, "{\"lock\":\"take\",\"saga\":\"o-1\",\"key\":\"k\",\"queue\":true}", "invalid-control"},
+    {"a lock's message of nobody", "lock:k", NULL, "{\"lock\":\"ask\",\"key\":\"k\",\"queue\":true}", "invalid-control"},
+    {"a lock's message with a verb", "lock:k", NULL, "{\"lock\":\"ask\",\"saga\":\"o-1\",\"key\":\"k\",\"queue\":true,\"verb\":\"cancel\"}", "invalid-control"},
+
     {"no saga", NULL, NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "missing-id"},
     {"no saga's id", "o 1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\"}", "invalid-id"},
     {"no JSON", "o-1", NULL, "{", "invalid-json"},
@@ -129,6 +134,86 @@ static void check_row(void **state)
     assert_text(row->name, &said, row->then);
     buffer_free(&said);
     given_clear(&given);
+}
+
+/* --- locks: their ids, and what sagas and they tell each other --- */
+
+static const struct lock_row {
+    const char *name, *key, *id;
+} lock_rows[] = {
+    {"a key that can stand in an id", "account-7", "lock:account-7"},
+    {"one with colons", "account:7", "lock:account:7"},
+    {"one that cannot", "account/7", "lock::2cbd769e13d2b1abaf0ffe6a9e5a3294"},
+    {"one that would look like a hash", ":7", "lock::HASH"},
+    {"letters of other alphabets", "\xc3\xa4", "lock::HASH"},
+};
+
+static void check_lock_id(void **state)
+{
+    const struct lock_row *row = *state;
+    char id[SAGA_ID_MAX + 1];
+
+    assert_true(wire_lock_id(row->key, id));
+    assert_true(saga_id_valid(id, strlen(id)));
+    if (strstr(row->id, "HASH") == NULL)
+        assert_string_equal(id, row->id);
+    else
+        assert_int_equal(strlen(id), strlen("lock::") + 32);
+}
+
+static void the_longest_key_has_an_id(void **state)
+{
+    char key[LOCK_KEY_MAX + 1], id[SAGA_ID_MAX + 1], other[SAGA_ID_MAX + 1];
+
+    (void)state;
+    memset(key, 'k', sizeof key);
+    key[LOCK_KEY_MAX] = '\0';
+    assert_true(wire_lock_id(key, id));
+    key[LOCK_KEY_MAX - 1] = '\0';
+    assert_true(wire_lock_id(key, other));
+    assert_string_not_equal(id, other);
+    key[SAGA_ID_MAX - 5] = '\0';
+    assert_true(wire_lock_id(key, id)); /* the longest that is readable */
+    assert_int_equal(strlen(id), SAGA_ID_MAX);
+}
+
+static void what_is_told_reads_as_it_was_written(void **state)
+{
+    struct effect ask = {.kind = EFFECT_LOCK, .input = parse("{\"lock\":\"ask\",\"saga\":\"o-1\",\"key\":\"account/7\",\"queue\":false}")};
+    struct effect yes = {.kind = EFFECT_SIGNAL, .to = "o-1", .input = parse("{\"verb\":\"signal\",\"name\":\":lock\",\"data\":{\"granted\":true}}")};
+    const struct effect *told[] = {&ask, &yes};
+    struct wire_out out = {.text = {0}};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct wire_control control;
+        struct given given;
+        enum dlq_reason reason = DLQ_REASON_COUNT;
+        char id[SAGA_ID_MAX + 1], *value = NULL;
+
+        assert_int_equal(wire_tell_write(told[i], "baton.control", &out, NULL), BATON_OK);
+        assert_string_equal(out.record.topic, "baton.control");
+        value = strndup(out.record.value, out.record.value_len);
+        given_message(&given, out.record.key, NULL, value);
+        assert_int_equal(wire_control_read(&given.message, &json_default_limits, id, &control, &reason, NULL), BATON_OK);
+        if (i == 0) {
+            struct saga_event event = wire_lock_event(&control, 7);
+
+            assert_int_equal(event.kind, EVENT_LOCK);
+            assert_true(event.reject && !event.leave);
+            assert_string_equal(event.who, "o-1");
+            assert_string_equal(control.lock.key, "account/7");
+        } else {
+            assert_string_equal(id, "o-1");
+            assert_string_equal(wire_control_event(&control, 7).signal, LOCK_SIGNAL);
+        }
+        wire_control_clear(&control);
+        given_clear(&given);
+        free(value);
+    }
+    json_decref(ask.input);
+    json_decref(yes.input);
+    wire_out_free(&out);
 }
 
 static void the_next_page_reads_as_it_was_written(void **state)
@@ -267,8 +352,10 @@ int main(void)
         cmocka_unit_test(too_large_names_the_limit),
         cmocka_unit_test(who_and_why_are_bounded),
         cmocka_unit_test(the_next_page_reads_as_it_was_written),
+        cmocka_unit_test(what_is_told_reads_as_it_was_written),
+        cmocka_unit_test(the_longest_key_has_an_id),
         cmocka_unit_test(answers),
     };
 
-    return RUN_ROWS(rows, check_row) + cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ROWS(rows, check_row) + RUN_ROWS(lock_rows, check_lock_id) + cmocka_run_group_tests(tests, NULL, NULL);
 }
