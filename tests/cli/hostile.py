@@ -104,6 +104,9 @@ REFUSED = [
     ("a command with a line break, for a header", at(text(definition(command(command="A\r\nx: y"))), '"A\\r'), "control characters cannot stand in a header"),
     ("a member of an object's inside", at(text({**definition(command()), "__proto__": {}}), '"__proto__"'), 'unknown member "__proto__"'),
 
+    ("a saga that starts itself", at(text(definition({"name": "c", "saga": {"name": "hostile"}})), '"hostile"}}'), "itself"),
+    ("a name that a parallel without one would get", at(text(definition({"parallel": [[command("a")]]}, command("parallel-1"))), '"parallel-1"'), "is the name of step 1 too"),
+
     # --- sizes ---
     ("257 steps", (text(definition(*[command(f"s{i}") for i in range(257)])), "1:44"), "a list of 1 to 256 steps expected"),
     ("257 steps in two groups", (text(definition({"name": "g", "sequence": [command(f"s{i}") for i in range(128)]},
@@ -217,6 +220,8 @@ BOUNDED = [
     ("in a fallback's value", definition(command("first"), command(retry={"attempts": 1}, fallback={"output": [FAILS]})), {}, "compensated", NIL, MUTE),
     ("in a fallback's input", definition(command("first"), command(retry={"attempts": 1}, fallback={"service": "s", "command": "C", "input": FAILS})), {}, "compensated", NIL, MUTE),
     ("in repeat.until", definition(command("first"), command(repeat={"until": FAILS, "interval": "1s", "limit": 2})), {}, "compensated", NIL),
+    ("in one of two branches", definition(command("first"), {"parallel": [[command(input=FAILS)], [command("b")]]}), {}, "compensated", NIL),
+    ("in a child's input", definition(command("first"), {"name": "c", "saga": {"name": "other", "input": {"x": FAILS}}}), {}, "compensated", NIL),
     ("in a compensation's input", definition(command("first", compensation={"command": "U", "input": FAILS}), command(when=FAILS)), {}, "parked", NIL),
     ("in the saga's output", definition(command("first"), output=FAILS), {}, "completed", NIL),
     ("behind the pivot", definition(command("first", pivot=True), {"name": "a", "service": "s", "command": "C", "input": FAILS}), {}, "parked", NIL),
