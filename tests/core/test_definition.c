@@ -39,7 +39,7 @@ static const struct row {
     {"steps that are no objects", "", "{\"steps\":[1]}", "/steps/0 an object expected"},
     {"an unknown member, with the nearest name", "", "{\"timeuot\":\"1s\"}", "/timeuot(key) unknown member \"timeuot\"; did you mean \"timeout\"?"},
     {"an unknown member without a near one", "", "{\"banana\":1}", "/banana(key) unknown member \"banana\""},
-    {"a member of a later version is refused by name", "", "{\"onDuplicate\":\"same\"}", "/onDuplicate(key) \"onDuplicate\" is not supported by this version"},
+    {"a member of a later version is refused by name", "", "{\"forEach\":{}}", "/forEach(key) \"forEach\" is not supported by this version"},
     {"sensitive places of the input, and of an output", "0", "{\"sensitive\":[\"\",\"/card/*/number\",\"/a~1b~0\"]}", "fine"},
     {"a sensitive place that is no pointer", "", "{\"sensitive\":[\"/a\",\"$.card.number\"]}", "/sensitive/1 a JSON Pointer begins with '/'; did you mean \"/card/number\"?"},
     {"a tilde that stands for nothing", "0", "{\"sensitive\":[\"/a~2\"]}", "/steps/0/sensitive/0 in a JSON Pointer '~' stands as \"~0\", and '/' in a name as \"~1\""},
