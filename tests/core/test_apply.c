@@ -139,6 +139,7 @@ static const char deep[] = ONE_HOUR DO("a") "," SIDE_BY_SIDE("[" SIDE_BY_SIDE("[
 static const char forward_only[] = ONE_HOUR PIVOT("p") "," SIDE_BY_SIDE("[" DO("b") "],[" DO("d") "]", "\"all\"") "," DO("z") "]}";
 static const char forward_race[] = ONE_HOUR PIVOT("p") "," SIDE_BY_SIDE("[" DO("b") "],[" DO("d") "]", "\"any\"") "," DO("z") "]}";
 static const char either[] = ONE_HOUR SIDE_BY_SIDE("[{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"never\"}}],[" DO("b") "]", "\"any\"") "]}";
+static const char to_come[] = ONE_HOUR SIDE_BY_SIDE("[" DO("b") ",{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"never\"}}],[" DO("c") "]", "\"any\"") "]}";
 static const char at_once[] =
     ONE_HOUR SIDE_BY_SIDE("[" DO("a") "],[{\"name\":\"n\",\"service\":\"s\",\"command\":\"C\",\"when\":\"${input.w}\"}],[" DO("b") "]", "\"any\"") "]}";
 
@@ -338,6 +339,7 @@ static const struct row {
     {"but not the last one", "start, ok p, no b, no d, due, no d", "p#1, b#1, d#1, d#2, parked; parked", forward_race},
     {"a signal decides", "start, signal go, undone b", "b#1, ~b#1, result; completed", either},
     {"a wait that has lost takes none", "start, ok b, signal go", "b#1, result, late; completed", either},
+    {"nor one that would have come after what failed", "start, no b, signal go", "b#1, c#1, late; running", to_come},
     {"a branch whose steps are skipped is done at once", "start, undone a", "a#1, ~a#1, result; completed", at_once},
 
     /* parallel: quorum, nested */
