@@ -97,6 +97,8 @@ static const struct family_row {
     {"and parks with the last one", "start, ok a, send, no c, answer, due parent, send, no c, answer, retry parent, send",
      "a#1, start o.k, c#1, result o.k, answer o.k NO, start o.k:2, c#1, result o.k:2, answer o.k:2 NO, parked o, resumed o, start o.k:3, c#1; parent running, child running",
      {committed, child}},
+    {"asked after again, it fails to the newest attempt", "start, ok a, send, due parent, due parent, send, no c, answer",
+     "a#1, start o.k, c#1, start o.k, dup, result o.k, answer o.k NO, parked o; parent parked, child compensated", {committed, child}},
     {"a detached child is not awaited", "start, send, ok z, ok c, ok d", "start o.k, z#1, c#1, result o, d#1, result o.k; parent completed, child completed", {detaching, child}},
     {"nor undone", "start, send, no z, ok c", "start o.k, z#1, c#1, result o, d#1; parent compensated, child running", {detaching, child}},
     {"a paused parent starts no child", "start, pause parent, ok a, resume parent, due parent", "a#1, parked o, resumed o, start o.k; parent running", {plain, child}},
