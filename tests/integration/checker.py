@@ -382,8 +382,8 @@ class Case:
                     step["name"]: (step, *at) for step, *at in tree(definition["steps"])}
                 if "lock" in definition:
                     wait = {"signal": ":lock", "timeout": definition["lock"].get("timeout", "1m")}
-                    self.definitions[definition["name"], definition["version"]][":lock"] = {"name": ":lock", "wait": wait}, None, 0
-        self.definitions["baton-lock", 1] = {"held": ({"name": "held", "wait": {"signal": "left", "timeout": "never"}}, None, 0)}
+                    self.definitions[definition["name"], definition["version"]][":lock"] = {"name": ":lock", "wait": wait}, None, 0, ()
+        self.definitions["baton-lock", 1] = {"held": ({"name": "held", "wait": {"signal": "left", "timeout": "never"}}, None, 0, ())}
         self.read_journal()
         for partition, records in sorted(self.journal.items()):
             for record in records:
