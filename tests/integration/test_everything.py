@@ -115,4 +115,4 @@ def killed():
 
 
 run_scenarios()
-baton.check(7)
+baton.check(11)  # with the children and the locks

@@ -58,6 +58,10 @@ definitions = [{**quick(json.loads(line)), "name": f"r{number}"} for number, lin
 equal("definitions", len(definitions), arguments.definitions)
 for definition in definitions:
     definition.setdefault("defaults", {}).setdefault("timeout", "500ms")  # else it is half a minute
+    definition.get("lock", {}).setdefault("timeout", "500ms")  # else it is a minute
+    for step, *_ in checker.tree(definition["steps"]):
+        if "saga" in step and step.get("retry", {}).get("attempts") == "unlimited":
+            step["retry"]["attempts"] = 4  # one whose input is no object can never be started
 # What their children are of: the definitions name it, in its newest version or in 3. Here the largest of them that has no children itself.
 childless = [definition for definition in definitions if not any("saga" in step for step, *_ in checker.tree(definition["steps"]))]
 definitions += [{**max(childless, key=lambda definition: len(json.dumps(definition["steps"]))), "name": "other", "version": version} for version in (1, 3)]
@@ -132,6 +136,10 @@ def signal(saga, name):
     baton.producer.produce(baton.prefix + "baton.control", value=json.dumps({"verb": "signal", "name": name, "data": {"v": 1}}), key=saga)
 
 
+def is_lock(saga):
+    return saga.startswith("lock:")
+
+
 def look():
     """id -> status of all sagas in the view, and how many have something due."""
     redis, found, due = checker.Redis(REDIS), {}, 0
@@ -147,16 +155,27 @@ def look():
 started, killed, signalled = 0, False, set()
 
 
-def rests(saga, found):
-    """Does it wait for a child that is parked, or rests itself? Whoever waits for a signal without an end gets it."""
+def queue_of(lock):
+    return [row["saga"] for row in (baton.state(lock) or {}).get("queue", [])]
+
+
+def rests(saga, found, asked=()):
+    """Does it wait for a child, or for a lock's owner, that is parked or rests itself? Whoever waits for a signal without an end gets it."""
+    def blocked(other):
+        return found.get(other) == "parked" or (found.get(other) in ("running", "compensating") and (other in asked or rests(other, found, (*asked, saga))))
+
     state = baton.state(saga)
     if state is None or state["dueAt"] is not None:
         return False
+    if is_lock(saga):
+        return any(blocked(owner) for owner in queue_of(saga)[:1])
     for name, entry in state["steps"].items():
         if not entry.get("forever"):
             continue
         if "child" in entry:
-            return found.get(entry["child"]) == "parked" or (found.get(entry["child"]) in ("running", "compensating") and rests(entry["child"], found))
+            return blocked(entry["child"])
+        if name == ":lock":
+            return any(blocked(queue[0]) for queue in map(queue_of, filter(is_lock, found)) if saga in queue)
         if (saga, name) not in signalled:
             signalled.add((saga, name))
             signal(saga, steps[state["definition"]][name]["wait"]["signal"])
@@ -167,7 +186,7 @@ def at_rest():
     """Everything is started, nothing is under way or due, and nobody has anything to say any more. Starts and a kill on the way."""
     global started, killed
     found, due = look()
-    ours = sum("." not in saga for saga in found)
+    ours = sum("." not in saga and not is_lock(saga) for saga in found)
     under_way = [saga for saga, status in found.items() if status in ("running", "compensating")]
     while started < len(ids) and started < ours - len(under_way) + WINDOW:
         start(ids[started])
@@ -188,7 +207,7 @@ print(f"{arguments.sagas} sagas of {arguments.definitions} definitions in {time.
       f"{', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}", flush=True)
 assert killed, "no worker was killed: it proved nothing"
 case = baton.check()
-equal("sagas without a parent", sum("parent" not in saga.state for saga in case.sagas.values()), arguments.sagas)
+equal("sagas that were started", sum("parent" not in saga.state and not is_lock(name) for name, saga in case.sagas.items()), arguments.sagas)
 
 # --- what was said that it is done, against the state ---
 
