@@ -74,6 +74,8 @@ bool cli_colored(int fd);
 /** One JSON value on a line of its own. */
 void cli_print_json(const json_t *value);
 /** What a command found: in text form one call of print a row, with json one array, with jsonl one line a row. Takes rows over. */
+/** The text of a member, "-" where there is none. */
+const char *cli_text_at(const json_t *doc, const char *name);
 void cli_print_rows(const struct cli *cli, json_t *rows, void (*print)(const json_t *row));
 
 /* setup.c: what must be in Kafka before a worker can run */

@@ -50,6 +50,13 @@ void cli_print_json(const json_t *value)
     buffer_free(&text);
 }
 
+const char *cli_text_at(const json_t *doc, const char *name)
+{
+    const char *text = json_string_value(json_object_get(doc, name));
+
+    return text != NULL ? text : "-";
+}
+
 void cli_print_rows(const struct cli *cli, json_t *rows, void (*print)(const json_t *row))
 {
     json_t *row = NULL;

@@ -48,13 +48,6 @@ enum baton_err saga_find(struct cli *cli, const char *id, json_t **ret_doc, stru
     return rc;
 }
 
-static const char *text_at(const json_t *doc, const char *name)
-{
-    const char *text = json_string_value(json_object_get(doc, name));
-
-    return text != NULL ? text : "-";
-}
-
 static void print_member(const json_t *doc, const char *name, const char *label)
 {
     struct buffer text = {0};
@@ -101,21 +94,21 @@ static void print_saga(const json_t *doc)
     const char *name = NULL;
     json_t *step = NULL;
 
-    (void)printf("%s  %s version %" JSON_INTEGER_FORMAT "  %s  (seq %" JSON_INTEGER_FORMAT ")\n", text_at(doc, "id"), text_at(doc, "definition"),
-                 json_integer_value(json_object_get(doc, "version")), text_at(doc, "status"), json_integer_value(json_object_get(doc, "seq")));
+    (void)printf("%s  %s version %" JSON_INTEGER_FORMAT "  %s  (seq %" JSON_INTEGER_FORMAT ")\n", cli_text_at(doc, "id"), cli_text_at(doc, "definition"),
+                 json_integer_value(json_object_get(doc, "version")), cli_text_at(doc, "status"), json_integer_value(json_object_get(doc, "seq")));
     if (json_is_object(json_object_get(doc, "parked")))
-        (void)printf("  parked: %s\n", text_at(json_object_get(doc, "parked"), "reason"));
+        (void)printf("  parked: %s\n", cli_text_at(json_object_get(doc, "parked"), "reason"));
     if (json_is_object(json_object_get(doc, "parent")))
-        (void)printf("  child of %s, step %s\n", text_at(json_object_get(doc, "parent"), "saga"), text_at(json_object_get(doc, "parent"), "step"));
+        (void)printf("  child of %s, step %s\n", cli_text_at(json_object_get(doc, "parent"), "saga"), cli_text_at(json_object_get(doc, "parent"), "step"));
     print_last_verb(doc);
     print_member(doc, "error", "  error:  ");
     json_object_foreach(json_object_get(doc, "steps"), name, step) {
-        (void)printf("  %-20s %-22s attempts %" JSON_INTEGER_FORMAT, name, text_at(step, "status"), json_integer_value(json_object_get(step, "attempts")));
+        (void)printf("  %-20s %-22s attempts %" JSON_INTEGER_FORMAT, name, cli_text_at(step, "status"), json_integer_value(json_object_get(step, "attempts")));
         if (json_object_get(step, "fallback") != NULL)
-            (void)printf("  fallback: %s", text_at(step, "fallback"));
+            (void)printf("  fallback: %s", cli_text_at(step, "fallback"));
         (void)putchar('\n');
         if (json_object_get(step, "child") != NULL)
-            (void)printf("                       child %s\n", text_at(step, "child"));
+            (void)printf("                       child %s\n", cli_text_at(step, "child"));
         print_member(step, "error", "                       ");
     }
     print_member(doc, "output", "  output: ");
@@ -167,14 +160,14 @@ static void print_entry(const json_t *row)
     json_int_t attempt = json_integer_value(json_object_get(row, "attempt"));
     const char *step = json_string_value(json_object_get(row, "step"));
 
-    (void)printf("%s  %+9" JSON_INTEGER_FORMAT " ms  %s", text_at(row, "at"), json_integer_value(json_object_get(row, "afterMs")),
-                 text_at(row, "what"));
+    (void)printf("%s  %+9" JSON_INTEGER_FORMAT " ms  %s", cli_text_at(row, "at"), json_integer_value(json_object_get(row, "afterMs")),
+                 cli_text_at(row, "what"));
     if (step != NULL)
         (void)printf("  %s", step);
     if (attempt > 0)
         (void)printf(" #%" JSON_INTEGER_FORMAT, attempt);
     if (json_object_get(row, "fallback") != NULL)
-        (void)printf(": %s", text_at(row, "fallback"));
+        (void)printf(": %s", cli_text_at(row, "fallback"));
     print_by(row);
     (void)putchar('\n');
 }
@@ -201,8 +194,8 @@ int command_history(struct cli *cli)
         json_t *row = json_pack("{s:s, s:I, s:O, s:O, s:O}", "at", at, "afterMs", after, "what", json_array_get(entry, 1), "step",
                                 json_array_get(entry, 2), "attempt", json_array_get(entry, 3));
         (void)json_object_update(row, json_array_get(entry, 4)); /* a verb's who and why */
-        if (strcmp(text_at(row, "what"), "fallback") == 0)
-            (void)json_object_set(row, "fallback", json_object_get(json_object_get(json_object_get(doc, "steps"), text_at(row, "step")), "fallback"));
+        if (strcmp(cli_text_at(row, "what"), "fallback") == 0)
+            (void)json_object_set(row, "fallback", json_object_get(json_object_get(json_object_get(doc, "steps"), cli_text_at(row, "step")), "fallback"));
         (void)json_array_append_new(rows, row);
     }
     cli_print_rows(cli, rows, print_entry);
@@ -212,8 +205,8 @@ int command_history(struct cli *cli)
 
 static void print_listed(const json_t *row)
 {
-    (void)printf("%s  %-13s %-20s %4" JSON_INTEGER_FORMAT "  %s\n", text_at(row, "updatedAt"), text_at(row, "status"), text_at(row, "definition"),
-                 json_integer_value(json_object_get(row, "version")), text_at(row, "id"));
+    (void)printf("%s  %-13s %-20s %4" JSON_INTEGER_FORMAT "  %s\n", cli_text_at(row, "updatedAt"), cli_text_at(row, "status"), cli_text_at(row, "definition"),
+                 json_integer_value(json_object_get(row, "version")), cli_text_at(row, "id"));
 }
 
 int command_list(struct cli *cli)
@@ -341,7 +334,7 @@ static int wait_for(struct cli *cli, const struct waiting *waiting, const char *
         enum saga_status status = SAGA_RUNNING;
         json_t *doc = NULL;
         enum baton_err rc = read_state(waiting->reader, waiting->partitions, id, &doc, &err);
-        int code = rc == BATON_OK && saga_status_parse(text_at(doc, "status"), &status) ? ended(status) : -1;
+        int code = rc == BATON_OK && saga_status_parse(cli_text_at(doc, "status"), &status) ? ended(status) : -1;
 
         if (code >= 0)
             show_saga(cli, doc);

@@ -102,26 +102,19 @@ static enum baton_err make_message(struct asking *asking, const char *step, stru
 
 /* --- the answer --- */
 
-static const char *text_at(const json_t *doc, const char *name)
-{
-    const char *text = json_string_value(json_object_get(doc, name));
-
-    return text != NULL ? text : "-";
-}
-
 static void print_answer(const json_t *answer)
 {
-    (void)printf("%s  %s %s", text_at(answer, "id"), text_at(answer, "verb"), text_at(answer, "outcome"));
+    (void)printf("%s  %s %s", cli_text_at(answer, "id"), cli_text_at(answer, "verb"), cli_text_at(answer, "outcome"));
     if (json_is_integer(json_object_get(answer, "seq")))
-        (void)printf("  %s  (seq %" JSON_INTEGER_FORMAT ")", text_at(answer, "status"), json_integer_value(json_object_get(answer, "seq")));
+        (void)printf("  %s  (seq %" JSON_INTEGER_FORMAT ")", cli_text_at(answer, "status"), json_integer_value(json_object_get(answer, "seq")));
     if (json_is_string(json_object_get(answer, "reason")))
-        (void)printf("  %s", text_at(answer, "reason"));
+        (void)printf("  %s", cli_text_at(answer, "reason"));
     (void)putchar('\n');
 }
 
 static int code_of(const json_t *answer)
 {
-    const char *outcome = text_at(answer, "outcome");
+    const char *outcome = cli_text_at(answer, "outcome");
 
     if (strcmp(outcome, "accepted") == 0)
         return EXIT_OK;
@@ -150,8 +143,8 @@ static int ask(struct asking *asking, const char *id)
     else if (code == EXIT_OK)
         print_answer(question.answer);
     else
-        (void)fprintf(stderr, "error: %s is %s: %s\n", text_at(question.answer, "verb"), code == EXIT_CONFLICT ? "refused" : "of no use",
-                      text_at(question.answer, "reason"));
+        (void)fprintf(stderr, "error: %s is %s: %s\n", cli_text_at(question.answer, "verb"), code == EXIT_CONFLICT ? "refused" : "of no use",
+                      cli_text_at(question.answer, "reason"));
     json_decref(question.answer);
     return code;
 }

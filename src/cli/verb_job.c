@@ -13,13 +13,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-static const char *text_at(const json_t *doc, const char *name)
-{
-    const char *text = json_string_value(json_object_get(doc, name));
-
-    return text != NULL ? text : "";
-}
-
 /* A name of the job that lies on partition p. */
 static void name_job(char out[CONTROL_ID_MAX + 1], uint64_t random, int32_t p, int32_t partitions)
 {
@@ -64,8 +57,8 @@ static void print_text(const json_t *doc)
     size_t i = 0;
 
     json_array_foreach(json_object_get(doc, "sagas"), i, row)
-        (void)printf("%-9s %-13s %-20s %s%s%s\n", text_at(row, "outcome"), text_at(row, "status"), text_at(row, "definition"), text_at(row, "id"),
-                     text_at(row, "reason")[0] == '\0' ? "" : "  ", text_at(row, "reason"));
+        (void)printf("%-9s %-13s %-20s %s  %s\n", cli_text_at(row, "outcome"), cli_text_at(row, "status"), cli_text_at(row, "definition"), cli_text_at(row, "id"),
+                     cli_text_at(row, "reason"));
 }
 
 static int tell(struct cli *cli, const json_t *doc)

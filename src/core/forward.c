@@ -84,11 +84,32 @@ static bool only_forward(const struct apply *apply, const struct saga_step *step
     return forward_past_pivot(apply) && !parallel_lost(apply, step->index) && !parallel_spares(apply, step->index, &parallel, &branch);
 }
 
+/* False: step->error says why there is none. A saga is started with an object: no attempt would change that. */
+static bool input_of(struct apply *apply, struct saga_step *step, json_t **ret_input)
+{
+    const struct definition_step *definition = definition_of(apply, step);
+    json_t *error = NULL;
+
+    if (step->input != NULL) {
+        *ret_input = json_incref(step->input);
+    } else if (!apply_template(apply, definition->input, ret_input, &error)) {
+        if (error != NULL)
+            apply_set(apply, &step->error, error);
+        return false;
+    }
+    if (definition->kind != STEP_SAGA || json_is_object(*ret_input))
+        return true;
+    json_decref(*ret_input);
+    *ret_input = NULL;
+    apply_set(apply, &step->error, reply_error("EXPRESSION", "the input of a saga is no object"));
+    return false;
+}
+
 /* Attempt number step->attempts + 1. Inputs are not kept in the state: the same outputs give the same input again. */
 static void send(struct apply *apply, struct saga_step *step)
 {
     const struct definition_step *definition = definition_of(apply, step);
-    json_t *input = NULL, *error = NULL;
+    json_t *input = NULL;
     struct effect *effect = NULL;
 
     if (apply->held) {
@@ -98,12 +119,9 @@ static void send(struct apply *apply, struct saga_step *step)
         step->changed = true;
         return;
     }
-    if (step->input != NULL) {
-        input = json_incref(step->input);
-    } else if (!apply_template(apply, definition->input, &input, &error)) {
-        if (error == NULL)
+    if (!input_of(apply, step, &input)) {
+        if (apply->failed)
             return;
-        apply_set(apply, &step->error, error);
         forward_settle(apply, step, STEP_FAILED);
         fail(apply, step);
         return;

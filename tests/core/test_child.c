@@ -35,6 +35,13 @@ static const char detaching[] =
 static const char committed[] =
     "{\"name\":\"parent\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"pivot\":true},"
     "{\"name\":\"k\",\"timeout\":\"60s\",\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0},\"saga\":{\"name\":\"child\"}},{\"name\":\"z\",\"service\":\"s\",\"command\":\"Z\"}]}";
+/* The child's input is no object. */
+static const char shapeless[] =
+    "{\"name\":\"parent\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"UndoA\"}},"
+    "{\"name\":\"k\",\"retry\":{\"attempts\":\"unlimited\",\"interval\":\"0ms\"},\"saga\":{\"name\":\"child\",\"input\":\"${7}\"}}]}";
+static const char shapeless_late[] =
+    "{\"name\":\"parent\",\"version\":1,\"steps\":[{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"pivot\":true},"
+    "{\"name\":\"k\",\"retry\":{\"attempts\":\"unlimited\",\"interval\":\"0ms\"},\"saga\":{\"name\":\"child\",\"input\":\"${7}\"}}]}";
 static const char child[] =
     "{\"name\":\"child\",\"version\":1,\"steps\":[{\"name\":\"c\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"UndoC\",\"retry\":{\"attempts\":1}}},"
     "{\"name\":\"d\",\"service\":\"s\",\"command\":\"D\",\"compensation\":{\"command\":\"UndoD\"}}],\"output\":{\"d\":\"${steps.d.output}\"}}";
@@ -57,6 +64,9 @@ static const struct family_row {
     const char *name, *when, *then;
     const char *definitions[3];
 } rows[] = {
+    {"one whose input is no object is not started", "start, ok a", "a#1, ~a#1; parent compensating", {shapeless, child}},
+    {"past the pivot that parks, and an operator's input will do", "start, ok a, retry parent, retry-with parent, send, ok c",
+     "a#1, parked o, resumed o, parked o, resumed o, start o.k, c#1, d#1; parent running, child running", {shapeless_late, child}},
     {"a child is started and awaited", "start, ok a, send, ok c", "a#1, start o.k, c#1, d#1; parent running, child running", {plain, child}},
     {"its end is the step's, its output too", TO_DONE ", ok z", SAID_TO_DONE ", result o; parent completed, child completed", {plain, child}},
     {"it fails, is compensated, and the parent is", "start, ok a, send, ok c, no d, undone c, answer, undone a",
