@@ -57,7 +57,8 @@ struct engine_limits {
     int view_lag_ms;          /* how far the view may be behind the journal */
     int64_t retention_ms;     /* of ended sagas */
     size_t cache_bytes;       /* of all threads together */
-    int max_message_bytes;    /* of an input; also the bound of one produced record */
+    int max_message_bytes;    /* of an input */
+    int max_record_bytes;     /* of what is produced */
     int definition_wait_ms;   /* how long an existing saga waits for its definition before it parks */
 };
 

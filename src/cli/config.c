@@ -353,6 +353,15 @@ static enum baton_err settle_kafka(struct config *config, const struct config_ov
     return rc == BATON_OK ? kafka_properties_check(&config->kafka, err) : rc;
 }
 
+/* What Baton writes may be larger than what it reads: a dead letter carries its message and more; a state its input and outputs. Not less than a broker
+ * takes unasked. */
+static int record_bytes(int64_t message_bytes)
+{
+    int64_t bytes = 4 * message_bytes;
+
+    return (int)(bytes > 1048588 ? bytes : 1048588);
+}
+
 /* --- all of it --- */
 
 static void settle_rest(struct config *config)
@@ -369,6 +378,7 @@ static void settle_rest(struct config *config)
         .retention_ms = config_number(config, "engine.retention"),
         .cache_bytes = (size_t)config_number(config, "engine.cacheBytes"),
         .max_message_bytes = (int)config_number(config, "engine.maxMessageBytes"),
+        .max_record_bytes = record_bytes(config_number(config, "engine.maxMessageBytes")),
         .definition_wait_ms = (int)config_number(config, "engine.definitionWait"),
     };
 }

@@ -33,12 +33,9 @@ static void add(struct shapes *shapes, const char *name, int32_t partitions, int
                                                              .config = config, .config_len = config_len};
 }
 
-/* What Baton writes may be larger than what it reads: a dead letter carries its message and more; a state its input and outputs. */
 static void shape_bytes(const struct cli *cli, struct shapes *shapes)
 {
-    int64_t bytes = (int64_t)config_limits(cli->config)->max_message_bytes * 4;
-
-    (void)snprintf(shapes->bytes, sizeof shapes->bytes, "%" PRId64, bytes > 1048588 ? bytes : INT64_C(1048588));
+    (void)snprintf(shapes->bytes, sizeof shapes->bytes, "%d", config_limits(cli->config)->max_record_bytes);
     memcpy(shapes->large, kept_longer, sizeof kept_longer);
     memcpy(shapes->compact, compacted, sizeof compacted);
     shapes->large[2].value = shapes->bytes;

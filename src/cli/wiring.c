@@ -29,7 +29,7 @@ static enum baton_err open_bus(void *context, int thread, struct bus *ret_bus, s
         .transactional_id = wiring->transactional_ids[thread],
         .inputs = topics->inputs,
         .inputs_len = topics->inputs_len,
-        .max_message_bytes = config_limits(wiring->cli->config)->max_message_bytes * 4,
+        .max_message_bytes = config_limits(wiring->cli->config)->max_record_bytes,
         .mock = wiring->mock,
     };
     return kafka_bus_open(&wiring->buses[thread], ret_bus, err);

@@ -233,12 +233,21 @@ static void touch(struct engine *engine, struct entry *entry)
     decide_touch_part(engine, entry->part);
 }
 
+/* Of a state: it may have to stand in a part of a journal record behind what is there already. What goes forward stops a sixth before, so that there
+ * is room for the way back. */
+static size_t state_bytes_max(const struct engine *engine, const struct saga *saga)
+{
+    size_t most = (size_t)engine->options->limits.max_record_bytes - RECORD_STEPS_BYTES_MAX - STATE_OVERHEAD;
+
+    return saga->turned_back ? most : most / 6 * 5;
+}
+
 /* Journal the step; a state beyond what one record can carry is refused while it is still small enough to be kept. */
 static enum baton_err journal_step(struct engine *engine, struct entry *entry, const struct saga_event *event,
                                    const struct journal_cause *cause, struct baton_error *err)
 {
     struct journal_writer *writer = part_writer(entry->part);
-    size_t before = 0, limit = (size_t)engine->options->limits.max_message_bytes - STATE_OVERHEAD;
+    size_t before = 0, limit = state_bytes_max(engine, entry->work);
 
     if (writer == NULL)
         return baton_fail(err, BATON_E_NOMEM, "out of memory for the journal");

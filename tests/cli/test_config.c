@@ -243,6 +243,7 @@ static void limits_in_their_units(void **state)
     assert_int_equal(limits->retention_ms, 3600000);
     assert_int_equal(limits->cache_bytes, 2097152);
     assert_int_equal(limits->max_message_bytes, 1234);
+    assert_int_equal(limits->max_record_bytes, 1048588);
     assert_int_equal(limits->definition_wait_ms, 60000);
     assert_string_equal(config_log_level(config), "debug");
     assert_true(config_log_json(config));

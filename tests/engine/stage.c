@@ -60,7 +60,7 @@ struct stage *stage_begin(const struct stage_setup *setup)
     given->view_lag_ms = given->view_lag_ms == 0 ? 1 : given->view_lag_ms;
     given->batch_max_count = given->batch_max_count == 0 ? 50 : given->batch_max_count;
     given->cache_bytes = given->cache_bytes == 0 ? 64u << 20 : given->cache_bytes;
-    given->max_message_bytes = given->max_message_bytes == 0 ? 1 << 20 : given->max_message_bytes;
+    given->max_record_bytes = given->max_record_bytes == 0 ? 4 << 20 : given->max_record_bytes;
     stage->kafka = memory_kafka_new(&stage->world);
     stage->view = memory_view_new(&stage->world, given->partitions);
     for (size_t i = 0; i < sizeof keyed / sizeof *keyed; i++)
@@ -155,7 +155,8 @@ void stage_start(struct stage *stage, const char *name)
                    .view_lag_ms = stage->setup.view_lag_ms,
                    .retention_ms = 7 * DAY,
                    .cache_bytes = stage->setup.cache_bytes,
-                   .max_message_bytes = stage->setup.max_message_bytes,
+                   .max_message_bytes = 1 << 20,
+                   .max_record_bytes = stage->setup.max_record_bytes,
                    .definition_wait_ms = 1000},
         .store = definition_store_new(),
         .feed = {.self = &worker->tail, .next = memory_tail_next, .release = memory_tail_release},

@@ -42,7 +42,7 @@ struct stage_setup { /* 0 = the default */
     int batch_max_count;   /* 50 */
     int batch_max_wait_ms; /* 0 */
     size_t cache_bytes;    /* 64 MiB */
-    int max_message_bytes; /* 1 MiB */
+    int max_record_bytes;  /* 4 MiB */
     bool no_definition;    /* order@1 is not deployed */
 };
 

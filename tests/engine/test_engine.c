@@ -270,7 +270,7 @@ static void a_start_whose_command_has_no_topic_is_a_dead_letter(void **state)
 
 static void a_reply_that_would_make_its_saga_too_large_parks_it(void **state)
 {
-    struct stage *s = stage_begin(&(struct stage_setup){.partitions = 1, .max_message_bytes = 30000});
+    struct stage *s = stage_begin(&(struct stage_setup){.partitions = 1, .max_record_bytes = 738000 /* states of 18,000 */});
     char *body = calloc(1, 9001);
 
     (void)state;
