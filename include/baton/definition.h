@@ -16,6 +16,9 @@
 #define DEFINITION_DEPTH_MAX 8    /* groups within groups */
 #define DEFINITION_CASES_MAX 32   /* of one switch, its default not counted */
 #define DEFINITION_BRANCHES_MAX 32 /* of one parallel */
+#define FOREACH_ITEMS_MAX 10000   /* of one forEach */
+#define FOREACH_CONCURRENCY_MAX 100 /* iterations of one forEach side by side */
+#define FOREACH_CONCURRENCY 10      /* unless the definition says something else */
 #define DEFINITION_STEP_NAME_MAX 64 /* [A-Za-z][A-Za-z0-9_-]{0,63}: readable as steps.<name> */
 #define DEFINITION_ENTRY_NAME_MAX (DEFINITION_STEP_NAME_MAX + 9) /* also of what belongs to a step: <name>:fallback */
 #define DEFINITION_SENSITIVE_MAX 64 /* places of one payload */
@@ -62,6 +65,7 @@ enum step_kind {
     STEP_SEQUENCE, /* a group: its steps, one after the other */
     STEP_SWITCH,   /* a group: the steps of the first case that is true, or of the default */
     STEP_PARALLEL, /* a group: its branches, side by side */
+    STEP_FOREACH,  /* a group: its steps, once for each item of an array */
     STEP_SLEEP,    /* waits for a time */
     STEP_WAIT,     /* waits for a signal */
     STEP_VALUE,    /* gives its output at once: what stands in for a command */
@@ -101,10 +105,13 @@ struct definition_step {
     int branch;   /* which of that group's lists: 0.. a switch's cases, then its default; a parallel's branches */
     int position; /* in that list */
     int after;    /* index after the last of what is in it */
+    int each;     /* the STEP_FOREACH around it, at whatever depth; -1 = none. There is never more than one */
     struct expr **cases; /* STEP_SWITCH: the conditions, in order; NULL else */
     int cases_len;
     int branches;        /* STEP_PARALLEL: how many lists */
     int quorum;          /* STEP_PARALLEL: so many of them done, and it is done: all, 1 for "any" */
+    struct expr *items;  /* STEP_FOREACH: gives the array */
+    int concurrency;     /* STEP_FOREACH: so many iterations side by side */
     struct expr *until; /* STEP_SLEEP: the time, RFC 3339; NULL = for timeout_ms */
     char *signal;       /* STEP_WAIT: the signal's name; timeout_ms 0 = it waits for ever */
     bool lock;          /* STEP_WAIT: for the saga's lock */

@@ -109,6 +109,10 @@ enum template_source { TEMPLATE_OTHER, TEMPLATE_INPUT, TEMPLATE_OUTPUT };
 enum template_source template_copies(const struct template *template, const char **ret_step);
 /** Is the expression this path: `input` (NULL), or `steps.<*ret_step>.output`? Borrowed. */
 enum template_source expr_copies(const struct expr *expr, const char **ret_step);
+/** Is it a plain path into `input`? What it gives never changes, and costs nothing. */
+bool expr_is_of_input(const struct expr *expr);
+/** Does it look at `item` or `index`? */
+bool expr_uses_item(const struct expr *expr);
 /** Calls visit for each expression in document order with its pointer and its column offset in the string. */
 void template_visit(const struct template *template, void (*visit)(void *context, const struct expr *expr, const char *pointer, int column_offset), void *context);
 

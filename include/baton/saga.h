@@ -49,12 +49,24 @@ bool step_status_parse(const char *text, enum step_status *ret_status);
 
 enum saga_action { ACTION_EXECUTE, ACTION_COMPENSATE };
 
-/* One step or group that has been reached, in order of first touch. What was decided about it is written here, never decided again. */
+/* Where a step stands in a run. */
+struct saga_place {
+    int index;     /* in definition->steps; -1 = the saga itself */
+    int iteration; /* 0..: of the forEach around it; -1 = there is none */
+};
+#define SAGA_ITSELF ((struct saga_place){-1, -1})
+/* <step>, or <step>.<iteration>: its name in ids, in the state and to operators. */
+#define SAGA_PLACE_NAME_MAX (DEFINITION_ENTRY_NAME_MAX + 8)
+
+/* One step or group that has been reached, in order of first touch; in a forEach, in one iteration. What was decided about it is written here, never decided again. */
 struct saga_step {
     int index;             /* in definition->steps; its name is there */
+    int iteration;         /* as in struct saga_place */
     enum step_status status;
     int chosen;            /* of a switch: the case it took, 1..; one more than its cases = the default; 0 = none */
     uint32_t lost;         /* of a parallel: a bit for each branch that lost: what was done there is undone, whatever the saga does */
+    int count;             /* of a forEach: items */
+    int begun, finished;   /* of its iterations: the first `begun` have begun, and so many have come to their end */
     int attempts;          /* execute commands sent */
     int compensations;     /* compensate commands sent */
     int forgiven;          /* so many of the present direction's attempts were before an operator's retry, or of earlier polls: they count against no budget */
@@ -72,6 +84,7 @@ struct saga_step {
     int64_t sent_at_ms;    /* of the last attempt */
     int64_t due_at_ms;     /* reply due, or next attempt due; 0 = nothing outstanding */
     int64_t settled_at_ms; /* 0 = not yet */
+    json_t *items;         /* owned, of a forEach; NULL = as its plain path reads them from the input, which never changes */
     json_t *output;        /* owned; NULL = none */
     json_t *dataref;       /* owned; a text: where the output lies, by the reply that gave it; NULL = nowhere else */
     json_t *error;         /* owned; {"code","message","details"?}; NULL = none */
@@ -140,7 +153,7 @@ bool history_kind_parse(const char *text, enum history_kind *ret_kind);
 struct saga_history {
     int64_t after_ms; /* since started_at_ms */
     enum history_kind kind;
-    int step;    /* definition index; -1 = the saga itself */
+    struct saga_place place;
     int attempt; /* 0 = none */
     json_t *note; /* owned; {"who","why"?,"job"?} of a verb; NULL = none */
 };
@@ -177,6 +190,8 @@ struct saga {
     json_t *queue; /* owned, never changed in place; of a lock: [{"saga","at"}] who asked, the owner first; NULL = nobody */
     struct saga_step *steps;        /* owned, steps_len of them, order of first touch */
     size_t steps_len, steps_cap;
+    int *slots; /* owned; once it has iterations: a hash table of positions in steps, from 1; slots_cap of them, a power of two; NULL = none yet */
+    size_t slots_cap;
     struct saga_history *history; /* owned ring, oldest first */
     size_t history_len, history_cap;
     int64_t history_dropped;
@@ -191,11 +206,20 @@ void saga_free(struct saga *saga); /* NULL is fine */
 #define UNDO_BYTES_MAX 16384 /* of a compensation that a reply names */
 /** Who undoes the step, whether a reply has named it or the definition; NULL = nobody. */
 const char *saga_undo_service(const struct saga *saga, const struct saga_step *step);
-/** The step's entry, or NULL if the saga has not reached it. */
-struct saga_step *saga_step_find(const struct saga *saga, int index);
-/** The reference that goes with what a template gives, borrowed; NULL = none. own: the step that is undone with it, whose output is its own and not that of what
- * stands in for it; -1 = none. */
-const json_t *saga_dataref(const struct saga *saga, const struct template *template, int own);
+/** The entry of the step there, or NULL if the saga has not reached it. O(1) where there are iterations. */
+struct saga_step *saga_step_find(const struct saga *saga, struct saga_place place);
+/** A new entry, of a step that has none; NULL if memory ran out. Pointers to entries end here. */
+struct saga_step *saga_step_add(struct saga *saga, struct saga_place place);
+struct saga_place saga_place_of(const struct saga_step *step);
+/** Where that step stands as seen from an iteration: in it, if a forEach is around the step, else in none. index -1 = the saga. */
+struct saga_place saga_place_at(const struct definition *definition, int index, int iteration);
+/** Its name; the bytes written, without the NUL. Not of SAGA_ITSELF. */
+size_t saga_place_name(const struct definition *definition, struct saga_place place, char out[SAGA_PLACE_NAME_MAX]);
+/** Back from a name. False: the definition has no such step; or it stands in a forEach and no iteration is named; or one is, and it does not. */
+bool saga_place_parse(const struct definition *definition, const char *text, size_t len, struct saga_place *ret_place);
+/** The reference that goes with what a template of that step gives, borrowed; NULL = none. undo: of its compensation, to which its own output is its own and not
+ * that of what stands in for it. */
+const json_t *saga_dataref(const struct saga *saga, const struct template *template, struct saga_place place, bool undo);
 #define DATAREF_MAX 2048 /* bytes */
 /** Is it of that step of that saga (NULL: of none)? */
 bool saga_is_child_of(const struct saga *saga, const json_t *parent);
@@ -220,7 +244,7 @@ struct saga_event {
     json_t *parent; /* as in the saga; of EVENT_VERB: VERB_COMPENSATE of the parent, which saga_is_child_of; NULL = it has none */
 
     /* EVENT_REPLY; all borrowed */
-    int step; /* definition index, resolved by the caller: unknown names are poison before the core */
+    struct saga_place place; /* resolved by the caller: unknown names are poison before the core */
     enum saga_action action;
     int attempt;
     enum reply_header_outcome outcome; /* header saga-outcome */
@@ -267,7 +291,7 @@ enum effect_kind {
 struct effect {
     enum effect_kind kind;
     /* EFFECT_COMMAND, EFFECT_CHILD, EFFECT_ANSWER */
-    int step; /* definition index; of an answer: -1 */
+    struct saga_place place; /* of an answer: SAGA_ITSELF */
     enum saga_action action;
     int attempt;
     int poll; /* 1.., of a repeat; 0 = the step is asked once */

@@ -20,7 +20,7 @@ size_t wire_idempotency_key(char out[WIRE_MESSAGE_ID_MAX], const char *saga_id, 
 
 struct wire_message_id {
     char saga_id[SAGA_ID_MAX + 1];
-    char step[DEFINITION_ENTRY_NAME_MAX + 8];
+    char step[SAGA_PLACE_NAME_MAX];
     enum saga_action action;
     int attempt;
 };

@@ -182,6 +182,13 @@ int verb_job(struct cli *cli, const struct verb_job *job);
 /** The state document of one saga, as Redis has it; new reference. BATON_E_NOT_FOUND, BATON_E_RETRY; BATON_E_INVALID: not an id. */
 enum baton_err saga_find(struct cli *cli, const char *id, json_t **ret_doc, struct baton_error *err);
 
+/* iterations.c: the steps of a forEach to people */
+struct iterations;
+struct iterations *iterations_new(json_t *steps); /* borrowed; NULL if memory ran out, then every one is shown */
+/** Is this entry told by itself? Of a step of which there are many, the first time, how they stand is printed. */
+bool iterations_show(struct iterations *iterations, const char *name, const json_t *entry);
+void iterations_free(struct iterations *iterations); /* NULL is fine */
+
 /* masked.c: what the definition calls sensitive, out of a document that people see; in place */
 /** A state, or a trial's report, of this definition and input. */
 enum baton_err masked(const struct definition *definition, const json_t *input, json_t *doc, struct baton_error *err);

@@ -91,6 +91,7 @@ static void print_last_verb(const json_t *doc)
 
 static void print_saga(const json_t *doc)
 {
+    struct iterations *iterations = iterations_new(json_object_get(doc, "steps"));
     const char *name = NULL;
     json_t *step = NULL;
 
@@ -103,15 +104,21 @@ static void print_saga(const json_t *doc)
     print_last_verb(doc);
     print_member(doc, "error", "  error:  ");
     json_object_foreach(json_object_get(doc, "steps"), name, step) {
+        if (!iterations_show(iterations, name, step))
+            continue;
         (void)printf("  %-20s %-22s attempts %" JSON_INTEGER_FORMAT, name, cli_text_at(step, "status"), json_integer_value(json_object_get(step, "attempts")));
         if (json_object_get(step, "fallback") != NULL)
             (void)printf("  fallback: %s", cli_text_at(step, "fallback"));
+        if (json_object_get(step, "count") != NULL)
+            (void)printf("  %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " iterations", json_integer_value(json_object_get(step, "finished")),
+                         json_integer_value(json_object_get(step, "count")));
         (void)putchar('\n');
         if (json_object_get(step, "child") != NULL)
             (void)printf("                       child %s\n", cli_text_at(step, "child"));
         print_member(step, "error", "                       ");
     }
     print_member(doc, "output", "  output: ");
+    iterations_free(iterations);
 }
 
 /* Members that a state leaves out when they are 0 or null, put back: a reader finds the same ones for every step. */

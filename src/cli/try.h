@@ -30,8 +30,8 @@ struct replies;
 struct replies *replies_read(const char *path, const struct definition *definition, struct checked **ret_file);
 /** From now on a command that the file says nothing of is answered at random. */
 void replies_randomize(struct replies *replies, uint64_t seed);
-/** The next answer to this step in this direction. */
-struct try_answer replies_next(struct replies *replies, int step, enum saga_action action);
+/** The next answer to this step in this direction: of the list that names its iteration, if that has one left, else of the step's. */
+struct try_answer replies_next(struct replies *replies, struct saga_place place, enum saga_action action);
 /** Warn, in the file's findings, of every answer that was never asked for. */
 void replies_tell_unused(const struct replies *replies, struct checked *file);
 void replies_free(struct replies *replies); /* NULL is fine */

@@ -1,7 +1,8 @@
 /*
  * try_replies.c -- what participants answer in a trial.
  *
- * Owns:     the form of a replies file: {"<step>": [answer...], "<step>/c": [answer...]}, each list in the order of the commands.
+ * Owns:     the form of a replies file: {"<step>": [answer...], "<step>/c": [answer...]}, each list in the order of the commands; of one iteration of a forEach
+ *           "<step>.<index>".
  * Tests:    tests/cli/test_try.py
  */
 #include "try.h"
@@ -13,7 +14,7 @@
 
 #define ANSWER_MS 10     /* how long an answer takes if it does not say */
 #define TIMES_MAX 1000
-#define KEY_MAX (DEFINITION_ENTRY_NAME_MAX + 3)
+#define KEY_MAX (SAGA_PLACE_NAME_MAX + 3)
 #define UNDO "/c"        /* a step's compensation */
 
 enum kind { SUCCESS, FAILURE, RETRY, PENDING, TIMEOUT, KINDS };
@@ -22,7 +23,7 @@ static const char *const kind_names[KINDS] = {"success", "failure", "retry", "pe
 
 struct list {
     char key[KEY_MAX];
-    int step;
+    struct saga_place place; /* without an iteration: of all of them */
     enum saga_action action;
     json_t *answers;  /* borrowed from the document; NULL = none */
     size_t at;        /* the answer that is next ... */
@@ -209,7 +210,7 @@ static const struct list *list_of(const struct replies *replies, const char *key
 /* A compensation that there is, or may be: an answer to the step names it. */
 static bool is_undoable(const struct replies *replies, const struct list *list, const json_t *document)
 {
-    const struct definition_step *step = &replies->definition->steps[list->step];
+    const struct definition_step *step = &replies->definition->steps[list->place.index];
     const json_t *answer = NULL;
     size_t i = 0;
 
@@ -222,11 +223,27 @@ static bool is_undoable(const struct replies *replies, const struct list *list, 
     return false;
 }
 
+/* Does the key name an iteration of a step? *ret_place: which; out: the key of all of them. */
+static bool without_iteration(const struct replies *replies, const char *key, char out[KEY_MAX], struct saga_place *ret_place)
+{
+    size_t len = strlen(key), undo = sizeof UNDO - 1;
+    bool back = len > undo && strcmp(key + len - undo, UNDO) == 0;
+    struct saga_place place;
+
+    if (len >= KEY_MAX || !saga_place_parse(replies->definition, key, back ? len - undo : len, &place) || place.iteration < 0)
+        return false;
+    (void)snprintf(out, KEY_MAX, "%s%s", replies->definition->steps[place.index].name, back ? UNDO : "");
+    if (ret_place != NULL)
+        *ret_place = place;
+    return true;
+}
+
 static void read_document(void *context, const json_t *document, struct findings *findings)
 {
     const struct replies *replies = context;
     struct reading reading = {.replies = replies, .findings = findings};
     const char *key = NULL, *names[DEFINITION_STEPS_MAX * 2];
+    char of_all[KEY_MAX];
     json_t *value = NULL;
 
     for (size_t i = 0; i < replies->lists_len; i++)
@@ -235,12 +252,12 @@ static void read_document(void *context, const json_t *document, struct findings
         WRONG(&reading, NULL, "an object expected: {\"<step>\": [answer...]}");
     json_object_foreach((json_t *)(uintptr_t)document, key, value) {
         size_t len = strlen(key), undo = sizeof UNDO - 1;
-        const struct list *list = list_of(replies, key);
+        const struct list *list = list_of(replies, without_iteration(replies, key, of_all, NULL) ? of_all : key);
 
         if (list != NULL && is_undoable(replies, list, document)) {
             read_list(&reading, key, value);
         } else if (list != NULL) {
-            WRONG_KEY(&reading, key, "step %s has no compensation, and no answer of it names one", replies->definition->steps[list->step].name);
+            WRONG_KEY(&reading, key, "step %s has no compensation, and no answer of it names one", replies->definition->steps[list->place.index].name);
         } else if (len > undo && strcmp(key + len - undo, UNDO) == 0 && len < KEY_MAX) {
             char step[KEY_MAX];
 
@@ -261,8 +278,35 @@ static void add_list(struct replies *replies, const char *step, int index, enum 
     struct list *list = &replies->lists[replies->lists_len++];
 
     (void)snprintf(list->key, sizeof list->key, "%s%s", step, action == ACTION_COMPENSATE ? UNDO : "");
-    list->step = index;
+    list->place = (struct saga_place){index, -1};
     list->action = action;
+}
+
+/* The lists of single iterations, each before that of all of them. */
+static bool add_iterations(struct replies *replies, const json_t *document)
+{
+    json_t *object = (json_t *)(uintptr_t)document, *answers = NULL;
+    struct list *lists = calloc(replies->lists_len + json_object_size(document), sizeof *lists);
+    const char *key = NULL;
+    char of_all[KEY_MAX];
+    size_t len = 0;
+
+    if (lists == NULL)
+        return false;
+    json_object_foreach(object, key, answers) {
+        struct saga_place place;
+
+        if (!without_iteration(replies, key, of_all, &place))
+            continue;
+        lists[len] = (struct list){.place = place, .action = strcmp(of_all, replies->definition->steps[place.index].name) == 0 ? ACTION_EXECUTE : ACTION_COMPENSATE,
+                                   .answers = answers};
+        (void)snprintf(lists[len++].key, KEY_MAX, "%s", key);
+    }
+    memcpy(lists + len, replies->lists, replies->lists_len * sizeof *lists);
+    free(replies->lists);
+    replies->lists = lists;
+    replies->lists_len += len;
+    return true;
 }
 
 struct replies *replies_read(const char *path, const struct definition *definition, struct checked **ret_file)
@@ -294,6 +338,8 @@ struct replies *replies_read(const char *path, const struct definition *definiti
         goto fail;
     for (size_t i = 0; i < replies->lists_len; i++)
         replies->lists[i].answers = json_object_get(checked_document(*ret_file), replies->lists[i].key);
+    if (!add_iterations(replies, checked_document(*ret_file)))
+        goto fail;
     return replies;
 fail:
     replies_free(replies);
@@ -398,12 +444,12 @@ static struct try_answer given_answer(struct replies *replies, struct list *list
     };
 }
 
-struct try_answer replies_next(struct replies *replies, int step, enum saga_action action)
+struct try_answer replies_next(struct replies *replies, struct saga_place place, enum saga_action action)
 {
     for (size_t i = 0; i < replies->lists_len; i++) {
         struct list *list = &replies->lists[i];
 
-        if (list->step == step && list->action == action && list->at < json_array_size(list->answers))
+        if (list->place.index == place.index && (list->place.iteration < 0 || list->place.iteration == place.iteration) && list->action == action && list->at < json_array_size(list->answers))
             return given_answer(replies, list);
     }
     if (replies->random)

@@ -15,7 +15,7 @@
 /* An answer under way. */
 struct arrival {
     int64_t at_ms;
-    int step;
+    struct saga_place place;
     enum saga_action action;
     int attempt;
     struct try_answer answer;
@@ -34,9 +34,9 @@ struct running {
 
 /* --- rows --- */
 
-static const char *step_name(const struct running *running, int step)
+static const struct definition_step *definition_of(const struct running *running, struct saga_place place)
 {
-    return running->run->definition->steps[step].name;
+    return &running->run->definition->steps[place.index];
 }
 
 static const char *action_name(enum saga_action action)
@@ -66,9 +66,17 @@ static void set_if(struct running *running, json_t *row, const char *key, json_t
         set(running, row, key, json_incref(value));
 }
 
-static void set_step(struct running *running, json_t *row, int step, enum saga_action action, int attempt)
+static void set_name(struct running *running, json_t *row, struct saga_place place)
 {
-    set(running, row, "step", json_string(step_name(running, step)));
+    char name[SAGA_PLACE_NAME_MAX];
+
+    (void)saga_place_name(running->run->definition, place, name);
+    set(running, row, "step", json_string(name));
+}
+
+static void set_step(struct running *running, json_t *row, struct saga_place place, enum saga_action action, int attempt)
+{
+    set_name(running, row, place);
     set(running, row, "action", json_string(action_name(action)));
     set(running, row, "attempt", json_integer(attempt));
 }
@@ -77,10 +85,10 @@ static void add_command(struct running *running, const struct effect *effect)
 {
     json_t *row = add_row(running, "sent");
 
-    set_step(running, row, effect->step, effect->action, effect->attempt);
+    set_step(running, row, effect->place, effect->action, effect->attempt);
     if (effect->kind == EFFECT_CHILD) {
-        set(running, row, "saga", json_string(running->run->definition->steps[effect->step].child));
-        set_if(running, row, "child", saga_step_find(running->saga, effect->step)->child);
+        set(running, row, "saga", json_string(definition_of(running, effect->place)->child));
+        set_if(running, row, "child", saga_step_find(running->saga, effect->place)->child);
     } else {
         set(running, row, "service", json_string(effect->service));
         set(running, row, "command", json_string(effect->command));
@@ -109,12 +117,12 @@ static void add_history(struct running *running, const struct saga_history *entr
     const struct saga *saga = running->saga;
     json_t *row = add_row(running, history_kind_name(entry->kind));
 
-    if (entry->step >= 0)
-        set(running, row, "step", json_string(step_name(running, entry->step)));
+    if (entry->place.index >= 0)
+        set_name(running, row, entry->place);
     if (entry->attempt > 0)
         set(running, row, "attempt", json_integer(entry->attempt));
     if (entry->kind == HISTORY_FALLBACK)
-        set(running, row, "fallback", json_string(fallback_kind_name(saga_step_find(saga, entry->step)->fallback)));
+        set(running, row, "fallback", json_string(fallback_kind_name(saga_step_find(saga, entry->place)->fallback)));
     if (entry->kind == HISTORY_COMPENSATING)
         set_if(running, row, "error", saga->error);
     if (entry->kind == HISTORY_PARKED && saga->parked != NULL)
@@ -175,14 +183,14 @@ static void add_waiting(struct running *running)
         if (step->changed && step->status == STEP_WAITING) {
             json_t *row = add_row(running, "waiting");
 
-            set(running, row, "step", json_string(step_name(running, step->index)));
+            set_name(running, row, saga_place_of(step));
             if (!step->forever)
                 set(running, row, "dueMs", json_integer(step->due_at_ms - START_MS));
         }
         if (step->changed && step->due_at_ms > 0 && (forward || step->status == STEP_COMPENSATION_RETRYING)) {
             json_t *row = add_row(running, "waiting");
 
-            set_step(running, row, step->index, forward ? ACTION_EXECUTE : ACTION_COMPENSATE,
+            set_step(running, row, saga_place_of(step), forward ? ACTION_EXECUTE : ACTION_COMPENSATE,
                      (forward ? step->attempts : step->compensations) + 1);
             set(running, row, "dueMs", json_integer(step->due_at_ms - START_MS));
         }
@@ -221,11 +229,11 @@ static void note(struct running *running, json_t *answer)
 
 /* --- the world --- */
 
-static void expect(struct running *running, int step, enum saga_action action, int attempt)
+static void expect(struct running *running, struct saga_place place, enum saga_action action, int attempt)
 {
-    struct try_answer answer = replies_next(running->run->replies, step, action);
+    struct try_answer answer = replies_next(running->run->replies, place, action);
 
-    bool refuses = running->run->definition->steps[step].lock && answer.outcome == REPLY_FAILURE;
+    bool refuses = definition_of(running, place)->lock && answer.outcome == REPLY_FAILURE;
 
     /* The answer to a wait is its signal; what is no success is none, but for a lock that another saga holds. */
     if (answer.silent || (attempt == 0 && answer.outcome != REPLY_SUCCESS && answer.outcome != REPLY_UNSAID && !refuses))
@@ -241,7 +249,7 @@ static void expect(struct running *running, int step, enum saga_action action, i
         running->arrivals = arrivals;
         running->arrivals_cap = cap;
     }
-    running->arrivals[running->arrivals_len++] = (struct arrival){.at_ms = running->now_ms + answer.after_ms, .step = step, .action = action,
+    running->arrivals[running->arrivals_len++] = (struct arrival){.at_ms = running->now_ms + answer.after_ms, .place = place, .action = action,
                                                                   .attempt = attempt, .answer = answer};
 }
 
@@ -258,14 +266,14 @@ static void applied(struct running *running, enum baton_err rc, json_t *answer)
     for (size_t i = 0; i < running->effects.len; i++) {
         const struct effect *effect = &running->effects.items[i];
 
-        if (is_sent(effect) && !running->run->definition->steps[effect->step].detached)
-            expect(running, effect->step, effect->action, effect->attempt);
+        if (is_sent(effect) && !definition_of(running, effect->place)->detached)
+            expect(running, effect->place, effect->action, effect->attempt);
     }
     for (size_t i = 0; i < running->saga->steps_len; i++) {
         const struct saga_step *step = &running->saga->steps[i];
 
-        if (step->changed && step->status == STEP_WAITING && running->run->definition->steps[step->index].kind == STEP_WAIT)
-            expect(running, step->index, ACTION_EXECUTE, 0);
+        if (step->changed && step->status == STEP_WAITING && definition_of(running, saga_place_of(step))->kind == STEP_WAIT)
+            expect(running, saga_place_of(step), ACTION_EXECUTE, 0);
     }
 }
 
@@ -274,7 +282,7 @@ static void deliver(struct running *running, size_t at)
     const struct arrival arrival = running->arrivals[at];
     const struct try_answer *answer = &arrival.answer;
     static const char *const outcomes[] = {NULL, "success", "failure", "retry", "pending"};
-    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = arrival.at_ms, .step = arrival.step, .action = arrival.action,
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = arrival.at_ms, .place = arrival.place, .action = arrival.action,
                                .attempt = arrival.attempt, .outcome = answer->outcome, .retry_after_ms = answer->retry_after_ms,
                                .body = answer->body, .headers = answer->headers,
                                .compensation = json_string_value(json_object_get(answer->headers, "saga-compensation"))};
@@ -285,8 +293,8 @@ static void deliver(struct running *running, size_t at)
     running->now_ms = arrival.at_ms;
     if (arrival.attempt == 0) {
         event = (struct saga_event){.kind = EVENT_SIGNAL, .at_ms = arrival.at_ms, .body = answer->body,
-                                    .signal = running->run->definition->steps[arrival.step].signal};
-        lock = running->run->definition->steps[arrival.step].lock ? json_pack("{s:b}", "granted", answer->outcome != REPLY_FAILURE) : NULL;
+                                    .signal = definition_of(running, arrival.place)->signal};
+        lock = definition_of(running, arrival.place)->lock ? json_pack("{s:b}", "granted", answer->outcome != REPLY_FAILURE) : NULL;
         event.body = lock != NULL ? lock : event.body;
         row = add_row(running, "signalled");
         set(running, row, "signal", json_string(event.signal));
@@ -296,13 +304,13 @@ static void deliver(struct running *running, size_t at)
         return;
     }
     row = add_row(running, "answer");
-    set_step(running, row, arrival.step, arrival.action, arrival.attempt);
+    set_step(running, row, arrival.place, arrival.action, arrival.attempt);
     if (outcomes[answer->outcome] != NULL)
         set(running, row, "outcome", json_string(outcomes[answer->outcome]));
     set_if(running, row, "body", answer->body);
     applied(running, saga_apply(&running->saga, &event, &running->effects), row);
     if (answer->outcome == REPLY_PENDING) /* the work goes on: its outcome is still to come */
-        expect(running, arrival.step, arrival.action, arrival.attempt);
+        expect(running, arrival.place, arrival.action, arrival.attempt);
 }
 
 /* The first answer, by time and then by command; arrivals_len = none. */
@@ -353,6 +361,7 @@ static json_t *report(struct running *running)
                             (json_int_t)definition->version, "status", saga_status_name(saga->status), "afterMs",
                             (json_int_t)((saga->ended_at_ms > 0 ? saga->ended_at_ms : saga->updated_at_ms) - START_MS));
     json_t *steps = json_object();
+    char name[SAGA_PLACE_NAME_MAX];
 
     set_if(running, doc, "output", saga->output);
     set_if(running, doc, "error", saga->error);
@@ -365,7 +374,8 @@ static json_t *report(struct running *running)
 
         set_if(running, row, "output", step->output);
         set_if(running, row, "error", step->error);
-        set(running, steps, step_name(running, step->index), row);
+        (void)saga_place_name(definition, saga_place_of(step), name);
+        set(running, steps, name, row);
     }
     set(running, doc, "steps", steps);
     set(running, doc, "timeline", json_incref(running->timeline));

@@ -29,12 +29,12 @@ static size_t noise(const struct saga *saga)
     return n;
 }
 
-void apply_history(struct apply *apply, enum history_kind kind, int step, int attempt)
+void apply_history(struct apply *apply, enum history_kind kind, struct saga_place place, int attempt)
 {
-    apply_history_note(apply, kind, step, attempt, NULL);
+    apply_history_note(apply, kind, place, attempt, NULL);
 }
 
-void apply_history_note(struct apply *apply, enum history_kind kind, int step, int attempt, json_t *note)
+void apply_history_note(struct apply *apply, enum history_kind kind, struct saga_place place, int attempt, json_t *note)
 {
     struct saga *saga = apply->next;
 
@@ -60,7 +60,7 @@ void apply_history_note(struct apply *apply, enum history_kind kind, int step, i
         saga->history_cap = cap;
     }
     saga->history[saga->history_len++] = (struct saga_history){
-        .after_ms = apply->at - saga->started_at_ms, .kind = kind, .step = step, .attempt = attempt, .note = note};
+        .after_ms = apply->at - saga->started_at_ms, .kind = kind, .place = place, .attempt = attempt, .note = note};
     saga->history_new++;
 }
 
@@ -79,7 +79,7 @@ struct effect *apply_effect(struct apply *apply, enum effect_kind kind)
         effects->items = items;
         effects->cap = cap;
     }
-    effects->items[effects->len] = (struct effect){.kind = kind, .step = -1};
+    effects->items[effects->len] = (struct effect){.kind = kind, .place = SAGA_ITSELF};
     return &effects->items[effects->len++];
 }
 
@@ -150,7 +150,7 @@ void apply_park(struct apply *apply, struct saga_step *step, const char *format,
     saga->status = SAGA_PARKED;
     if (told(apply->effects))
         return;
-    apply_history(apply, HISTORY_PARKED, -1, 0);
+    apply_history(apply, HISTORY_PARKED, SAGA_ITSELF, 0);
     (void)apply_effect(apply, EFFECT_PARKED);
 }
 
@@ -172,7 +172,7 @@ void apply_unstick(struct apply *apply, struct saga_step *step)
 {
     struct saga *saga = apply->next;
     const struct saga_step *other = NULL;
-    char reason[REASON_MAX];
+    char reason[REASON_MAX], name[SAGA_PLACE_NAME_MAX];
 
     if (!step->parked)
         return;
@@ -182,7 +182,7 @@ void apply_unstick(struct apply *apply, struct saga_step *step)
     if (other == NULL && saga->paused_at_ms == 0) {
         apply_resume(apply);
     } else if (other != NULL) {
-        (void)snprintf(reason, sizeof reason, "step %s: %s", apply_step_name(apply, other),
+        (void)snprintf(reason, sizeof reason, "step %s: %s", apply_name(apply, other, name),
                        other->error == NULL ? "its command cannot be sent" : error_code(other->error));
         baton_text_clean(reason);
         set_reason(apply, reason);
@@ -194,7 +194,7 @@ void apply_resume(struct apply *apply)
     struct saga *saga = apply->next;
 
     apply_unpark(apply, saga->parked_from);
-    apply_history(apply, HISTORY_RESUMED, -1, 0);
+    apply_history(apply, HISTORY_RESUMED, SAGA_ITSELF, 0);
     (void)apply_effect(apply, EFFECT_RESUMED);
 }
 
@@ -202,7 +202,7 @@ bool apply_is_group(const struct definition *definition, const struct saga_step 
 {
     enum step_kind kind = definition->steps[step->index].kind;
 
-    return kind == STEP_SEQUENCE || kind == STEP_SWITCH || kind == STEP_PARALLEL;
+    return kind == STEP_SEQUENCE || kind == STEP_SWITCH || kind == STEP_PARALLEL || kind == STEP_FOREACH;
 }
 
 void apply_unpark(struct apply *apply, enum saga_status to)
@@ -216,9 +216,15 @@ void apply_unpark(struct apply *apply, enum saga_status to)
     saga->parked_changed = true;
 }
 
-const char *apply_step_name(const struct apply *apply, const struct saga_step *step)
+const char *apply_name(const struct apply *apply, const struct saga_step *step, char out[SAGA_PLACE_NAME_MAX])
 {
-    return apply->definition->steps[step->index].name;
+    (void)saga_place_name(apply->definition, saga_place_of(step), out);
+    return out;
+}
+
+struct saga_place apply_around(const struct apply *apply, struct saga_place place)
+{
+    return saga_place_at(apply->definition, apply->definition->steps[place.index].parent, place.iteration);
 }
 
 const char *error_code(const json_t *error)
@@ -247,9 +253,9 @@ int apply_next_order(const struct apply *apply)
 /* What stands in for a step has its output; what undoes the step itself is told what the step itself made. */
 static json_t *output_of(const struct apply *apply, const struct saga_step *step)
 {
-    const struct saga_step *other = step->fallback == FALLBACK_NONE || step->index == apply->own
+    const struct saga_step *other = step->fallback == FALLBACK_NONE || (apply->undoing && step->index == apply->seen_from.index)
                                         ? NULL
-                                        : saga_step_find(apply->next, apply->definition->steps[step->index].fallback);
+                                        : saga_step_find(apply->next, (struct saga_place){apply->definition->steps[step->index].fallback, step->iteration});
 
     return json_incref(other == NULL ? step->output : other->output);
 }
@@ -258,7 +264,7 @@ static json_t *step_field(const void *context, const char *name, enum expr_step_
 {
     const struct apply *apply = context;
     int index = definition_step_index(apply->definition, name, strlen(name));
-    const struct saga_step *step = index < 0 ? NULL : saga_step_find(apply->next, index);
+    const struct saga_step *step = index < 0 ? NULL : saga_step_find(apply->next, saga_place_at(apply->definition, index, apply->seen_from.iteration));
 
     if (step == NULL)
         return NULL;
@@ -272,11 +278,13 @@ static json_t *step_field(const void *context, const char *name, enum expr_step_
     return NULL;
 }
 
-struct expr_scope apply_scope(const struct apply *apply)
+struct expr_scope apply_scope(struct apply *apply, struct saga_place place)
 {
+    apply->seen_from = place;
     return (struct expr_scope){
         .input = apply->next->input,
-        .index = -1,
+        .item = foreach_item(apply, place),
+        .index = place.iteration,
         .saga_id = apply->next->id,
         .saga_type = apply->definition->name,
         .saga_version = apply->definition->version,
@@ -285,9 +293,9 @@ struct expr_scope apply_scope(const struct apply *apply)
     };
 }
 
-bool apply_template(struct apply *apply, const struct template *template, json_t **ret_value, json_t **ret_error)
+bool apply_template(struct apply *apply, const struct template *template, struct saga_place place, json_t **ret_value, json_t **ret_error)
 {
-    struct expr_scope scope = apply_scope(apply);
+    struct expr_scope scope = apply_scope(apply, place);
     struct baton_error err = {0};
     json_t *value = NULL;
     enum baton_err rc = BATON_OK;
@@ -344,33 +352,32 @@ bool apply_retry_allowed(const struct apply *apply, const struct retry_policy *p
 
 /* --- events --- */
 
-static void ignored(struct apply *apply, const struct saga_event *event, const struct saga_step *step, enum disposition disposition)
+static void ignored(struct apply *apply, const struct saga_event *event, enum disposition disposition)
 {
     bool duplicate = disposition == IGNORED_DUPLICATE;
 
     apply->effects->disposition = disposition;
     apply->next->duplicates += duplicate;
     apply->next->late += !duplicate;
-    apply_history(apply, duplicate ? HISTORY_DUPLICATE : HISTORY_LATE, step->index, event->attempt);
+    apply_history(apply, duplicate ? HISTORY_DUPLICATE : HISTORY_LATE, event->place, event->attempt);
 }
 
 /* Its participant is believed whatever it says, once: is this the answer that a command of this direction still waits for? */
 static void on_reply(struct apply *apply, const struct saga_event *event)
 {
-    struct expr_scope scope = apply_scope(apply);
+    struct expr_scope scope;
     struct reply_meaning meaning = {0};
     struct saga_step *step = NULL;
 
-    assert(event->step >= 0 && (size_t)event->step < apply->definition->steps_len);
-    step = saga_step_find(apply->next, event->step);
+    assert(event->place.index >= 0 && (size_t)event->place.index < apply->definition->steps_len);
+    step = saga_step_find(apply->next, event->place);
     /* What was terminated stays as it was left: whatever is said of it now is only counted. */
     if (apply->next->status == SAGA_TERMINATED || step == NULL || event->attempt < 1 ||
         event->attempt > (event->action == ACTION_EXECUTE ? step->attempts : step->compensations)) {
-        struct saga_step nowhere = {.index = event->step};
-
-        ignored(apply, event, step == NULL ? &nowhere : step, IGNORED_LATE);
+        ignored(apply, event, IGNORED_LATE);
         return;
     }
+    scope = apply_scope(apply, event->place);
     if (!reply_classify(apply->definition, event, &scope, &meaning)) {
         apply->failed = true;
         return;
@@ -380,7 +387,7 @@ static void on_reply(struct apply *apply, const struct saga_event *event)
     else
         compensate_reply(apply, event, step, &meaning);
     if (apply->effects->disposition == IGNORED_DUPLICATE || apply->effects->disposition == IGNORED_LATE)
-        ignored(apply, event, step, apply->effects->disposition);
+        ignored(apply, event, apply->effects->disposition);
     reply_meaning_clear(&meaning);
 }
 
@@ -413,10 +420,11 @@ void apply_give_up(struct apply *apply, struct saga_step *step, const char *code
     apply_set(apply, &step->error, reply_error(code, message));
 }
 
-int apply_give_up_outstanding(struct apply *apply, const char *code, const char *message)
+struct saga_place apply_give_up_outstanding(struct apply *apply, const char *code, const char *message)
 {
     struct saga *saga = apply->next;
-    int given_up = 0, last = -1;
+    struct saga_place last = SAGA_ITSELF;
+    int given_up = 0;
 
     for (size_t i = 0; i < saga->steps_len; i++) {
         struct saga_step *step = &saga->steps[i];
@@ -424,17 +432,17 @@ int apply_give_up_outstanding(struct apply *apply, const char *code, const char 
         if (!apply_is_outstanding(apply->definition, step))
             continue;
         apply_give_up(apply, step, code, message);
-        last = step->index;
+        last = saga_place_of(step);
         given_up++;
     }
-    return given_up == 1 ? last : -1;
+    return given_up == 1 ? last : SAGA_ITSELF;
 }
 
 /* The saga's time is up: it turns back, unless it cannot any more. */
 static void on_deadline(struct apply *apply)
 {
     apply->next->deadline_at_ms = 0;
-    apply_history(apply, HISTORY_DEADLINE, -1, 0);
+    apply_history(apply, HISTORY_DEADLINE, SAGA_ITSELF, 0);
     /* A pivot that has been sent and cannot be undone has to be settled first. */
     if (!forward_past_pivot(apply) && !apply_pivot_unsettled(apply))
         compensate_begin(apply, apply_give_up_outstanding(apply, "DEADLINE", "the saga's timeout"), "DEADLINE",
@@ -592,7 +600,7 @@ static char *copy(struct apply *apply, const char *text)
 enum baton_err saga_start(const struct definition *definition, const struct saga_event *event, struct saga **ret_saga,
                           struct effects *effects)
 {
-    struct apply apply = {.definition = definition, .next = saga_new(), .effects = effects, .at = event->at_ms, .own = -1};
+    struct apply apply = {.definition = definition, .next = saga_new(), .effects = effects, .at = event->at_ms};
     struct saga *saga = apply.next;
 
     assert(event->kind == (definition->is_lock ? EVENT_LOCK : EVENT_START) && event->input != NULL && strlen(event->saga_id) <= SAGA_ID_MAX);
@@ -612,8 +620,8 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
     saga->reply_to.topic = copy(&apply, event->reply_topic);
     saga->reply_to.correlation = copy(&apply, event->reply_correlation);
     saga->parent = json_incref(event->parent);
-    apply_history(&apply, HISTORY_STARTED, -1, 0);
-    forward_from(&apply, 0);
+    apply_history(&apply, HISTORY_STARTED, SAGA_ITSELF, 0);
+    forward_from(&apply, (struct saga_place){0, -1});
     if (definition->is_lock)
         lock_apply(&apply, event);
     return finish(&apply, ret_saga);
@@ -622,7 +630,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
 enum baton_err saga_next(const struct saga *saga, const struct saga_event *event, struct saga **ret_next, struct effects *effects)
 {
     struct saga *next = NULL;
-    struct apply apply = {.definition = saga->definition, .effects = effects, .own = -1};
+    struct apply apply = {.definition = saga->definition, .effects = effects};
 
     effects_clear(effects);
     *ret_next = NULL;
@@ -647,7 +655,7 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
     case EVENT_START:
         effects->disposition = IGNORED_DUPLICATE;
         next->duplicates++;
-        apply_history(&apply, HISTORY_DUPLICATE_START, -1, 0);
+        apply_history(&apply, HISTORY_DUPLICATE_START, SAGA_ITSELF, 0);
         child_started_again(&apply, event);
         break;
     case EVENT_REPLY:

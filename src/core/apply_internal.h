@@ -15,14 +15,17 @@ struct apply {
     struct saga *next; /* the copy that becomes the saga if nothing fails */
     struct effects *effects;
     int64_t at;
-    int own;     /* the step that is being undone: its output is its own, whatever stood in for it; -1 = none */
+    struct saga_place seen_from; /* where the expression stands that is evaluated */
+    bool undoing; /* the step there: its output is its own, whatever stood in for it */
+    int entering; /* calls of forward_from under way, one within the other */
+    bool iterations_wait; /* some may begin now */
     bool held;   /* the saga is paused: what would be sent waits for its end */
     bool was_ended; /* before the event */
     bool failed; /* memory ran out: the copy and the effects are thrown away */
 };
 
 /* apply.c */
-void apply_history(struct apply *apply, enum history_kind kind, int step, int attempt);
+void apply_history(struct apply *apply, enum history_kind kind, struct saga_place place, int attempt);
 struct effect *apply_effect(struct apply *apply, enum effect_kind kind); /* NULL if memory ran out */
 /* What the saga is about, parked or not: running, compensating, or its end. */
 enum saga_status apply_phase(const struct saga *saga);
@@ -32,7 +35,7 @@ void apply_park(struct apply *apply, struct saga_step *step, const char *format,
 /** The saga is no more parked on this step, if it was; the last one resumes it. */
 void apply_unstick(struct apply *apply, struct saga_step *step);
 bool apply_is_stuck(const struct saga *saga); /* parked on a step */
-void apply_history_note(struct apply *apply, enum history_kind kind, int step, int attempt, json_t *note); /* takes note over */
+void apply_history_note(struct apply *apply, enum history_kind kind, struct saga_place place, int attempt, json_t *note); /* takes note over */
 void apply_resume(struct apply *apply);
 void apply_unpark(struct apply *apply, enum saga_status to); /* without telling anybody */
 /** On its way forward: it runs, is to be tried again, or waits. */
@@ -41,14 +44,17 @@ bool apply_is_outstanding(const struct definition *definition, const struct saga
 bool apply_pivot_unsettled(const struct apply *apply);
 /** An outstanding step is waited for no more: unknown if an attempt of it went unanswered, else failed. */
 void apply_give_up(struct apply *apply, struct saga_step *step, const char *code, const char *message);
-/** All of them. The index of the step if it was one, else -1. */
-int apply_give_up_outstanding(struct apply *apply, const char *code, const char *message);
-struct expr_scope apply_scope(const struct apply *apply);
-/** Evaluate a template; NULL template gives {}. An expression that fails: *ret_error is set (owned) and false returned. */
-bool apply_template(struct apply *apply, const struct template *template, json_t **ret_value, json_t **ret_error);
+/** All of them. The step if it was one, else the saga. */
+struct saga_place apply_give_up_outstanding(struct apply *apply, const char *code, const char *message);
+/** What an expression sees that stands there; the next one that is asked for takes its place. */
+struct expr_scope apply_scope(struct apply *apply, struct saga_place place);
+/** Evaluate a template that stands there; NULL template gives {}. An expression that fails: *ret_error is set (owned) and false returned. */
+bool apply_template(struct apply *apply, const struct template *template, struct saga_place place, json_t **ret_value, json_t **ret_error);
 void apply_set(struct apply *apply, json_t **slot, json_t *value); /* takes value over; NULL value notes the failure */
 bool apply_is_group(const struct definition *definition, const struct saga_step *step);
-const char *apply_step_name(const struct apply *apply, const struct saga_step *step);
+const char *apply_name(const struct apply *apply, const struct saga_step *step, char out[SAGA_PLACE_NAME_MAX]);
+/** The group around it; SAGA_ITSELF = the saga. */
+struct saga_place apply_around(const struct apply *apply, struct saga_place place);
 /** May attempt `attempts`+1 be made after code? */
 bool apply_retry_allowed(const struct apply *apply, const struct retry_policy *policy, const struct saga_step *step, int attempts,
                          const char *code, int64_t delay_ms);
@@ -61,12 +67,12 @@ const char *error_message(const json_t *error);
 int apply_next_order(const struct apply *apply);
 
 /* forward.c */
-void forward_from(struct apply *apply, int index); /* enter this step, and whatever follows without waiting */
+void forward_from(struct apply *apply, struct saga_place place); /* enter this step, and whatever follows without waiting; SAGA_ITSELF = nothing does */
 void forward_reply(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning);
 void forward_due(struct apply *apply, struct saga_step *step);
 bool forward_past_pivot(const struct apply *apply);
-/** Has this list of the group come to its end? -1, 0: the saga. */
-bool forward_finished(const struct apply *apply, int group, int branch);
+/** Has this list of the group come to its end? SAGA_ITSELF, 0: the saga. */
+bool forward_finished(const struct apply *apply, struct saga_place group, int branch);
 void forward_complete_saga(struct apply *apply); /* as soon as what lost is undone */
 void forward_again(struct apply *apply, struct saga_step *step);                  /* its budget anew */
 void forward_complete(struct apply *apply, struct saga_step *step, json_t *output); /* takes output over; NULL = null */
@@ -74,14 +80,14 @@ void forward_skip(struct apply *apply, struct saga_step *step, json_t *output); 
 /** Its output, taken over, with where it lies, NULL = nowhere else. */
 void forward_take_output(struct apply *apply, struct saga_step *step, json_t *output, json_t *dataref);
 void forward_settle(struct apply *apply, struct saga_step *step, enum step_status status);
-/* Each returns the next step to enter, -1 = there is something to wait for, or the saga is over. */
-int forward_follow(struct apply *apply, int index);               /* after a settled one; in a branch that lost: none */
-int forward_jump(struct apply *apply, int from, int to);          /* to a later step of the list, or of one around it: what is between is skipped */
-int forward_enter_failed(struct apply *apply, struct saga_step *step); /* step->error says why */
+/* Each returns the next step to enter, SAGA_ITSELF = there is something to wait for, or the saga is over. */
+struct saga_place forward_follow(struct apply *apply, struct saga_place place); /* after a settled one; in a branch that lost: none */
+struct saga_place forward_jump(struct apply *apply, struct saga_place from, int to); /* to a later step of the list, or of one around it: what is between is skipped */
+struct saga_place forward_enter_failed(struct apply *apply, struct saga_step *step); /* step->error says why */
 
 /* wait.c */
-int wait_enter(struct apply *apply, struct saga_step *step); /* like forward_follow */
-int wait_enter_sleep(struct apply *apply, struct saga_step *step);
+struct saga_place wait_enter(struct apply *apply, struct saga_step *step); /* like forward_follow */
+struct saga_place wait_enter_sleep(struct apply *apply, struct saga_step *step);
 void wait_due(struct apply *apply, struct saga_step *step);
 void wait_signal(struct apply *apply, const struct saga_event *event);
 
@@ -105,9 +111,9 @@ bool repeat_is_over(const struct apply *apply, const struct saga_step *step, int
 bool repeat_goes_on(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning);
 
 /* fallback.c */
-/** The entry to enter instead of a step that was given up; -1 = none. */
-int fallback_of(struct apply *apply, struct saga_step *step);
-int fallback_enter_value(struct apply *apply, struct saga_step *step); /* like forward_follow */
+/** The entry to enter instead of a step that was given up; SAGA_ITSELF = none. */
+struct saga_place fallback_of(struct apply *apply, struct saga_step *step);
+struct saga_place fallback_enter_value(struct apply *apply, struct saga_step *step); /* like forward_follow */
 /** Did something stand in for it? Then it counts as behind. */
 bool fallback_taken(const struct saga_step *step);
 /** A success of a step for which something stands in, while the saga goes forward: nobody uses it; it is undone if the saga turns back. */
@@ -115,19 +121,30 @@ void fallback_done_after_all(struct apply *apply, struct saga_step *step, const 
 
 /* parallel.c */
 /** Is what was done at this step undone, now or as soon as may be? It stands in a branch that lost, or the saga has turned back. */
-bool parallel_lost(const struct apply *apply, int index);
-/** Is a command outstanding there whose answer has to come first? */
-bool parallel_awaits(const struct apply *apply, int index);
+bool parallel_lost(const struct apply *apply, struct saga_place place);
+/** A command that is outstanding there, whose answer has to come first; NULL = none. likely: look at that one before all others; NULL = at none. */
+const struct saga_step *parallel_awaits(const struct apply *apply, struct saga_place place, const struct saga_step *likely);
 /** Must these two be undone one after the other? */
-bool parallel_ordered(const struct apply *apply, int a, int b);
+bool parallel_ordered(const struct apply *apply, struct saga_place a, struct saga_place b);
 /** The step failed for good: the branch around it that its parallel can do without. False: the saga cannot. */
-bool parallel_spares(const struct apply *apply, int index, int *ret_parallel, int *ret_branch);
+bool parallel_spares(const struct apply *apply, struct saga_place place, struct saga_place *ret_parallel, int *ret_branch);
 /** It can do without this branch: nothing is sent there any more. */
-void parallel_lose(struct apply *apply, int parallel, int branch);
+void parallel_lose(struct apply *apply, struct saga_place parallel, int branch);
 /** A branch has come to its end. True: the parallel is done with that, and the others have lost. */
-bool parallel_join(struct apply *apply, int parallel);
+bool parallel_join(struct apply *apply, struct saga_place parallel);
 /** Nothing goes on in the whole saga but what is waited for. */
 void parallel_stop_all(struct apply *apply);
+
+/* foreach.c */
+struct saga_place foreach_enter(struct apply *apply, struct saga_step *step); /* like forward_follow */
+/** The first step of an iteration that may begin now; SAGA_ITSELF = none may. */
+struct saga_place foreach_next(struct apply *apply);
+/** One of its iterations has come to its end. True: that was the last of all, and the forEach has its output. */
+bool foreach_follow(struct apply *apply, struct saga_place each);
+/** The item of this place, borrowed; NULL = there is none. */
+json_t *foreach_item(const struct apply *apply, struct saga_place place);
+/** Is the iteration of this place being undone, some step of it? */
+bool foreach_undoing(const struct apply *apply, struct saga_place place);
 
 /* lock.c */
 bool lock_ask(struct apply *apply, struct saga_step *step); /* false: step->error says why not */
@@ -136,7 +153,7 @@ void lock_leave(struct apply *apply); /* the saga has ended */
 void lock_apply(struct apply *apply, const struct saga_event *event); /* of a lock */
 
 /* compensate.c */
-void compensate_begin(struct apply *apply, int step, const char *code, const char *message);
+void compensate_begin(struct apply *apply, struct saga_place place, const char *code, const char *message);
 /** What may be undone now is; the saga ends if that was the last thing it waited for. */
 void compensate_next(struct apply *apply);
 void compensate_ready(struct apply *apply); /* the first half of that */
@@ -172,7 +189,7 @@ void child_undo(struct apply *apply, const struct saga_event *event); /* its par
 /* verbs.c */
 #define CANCELLED_CODE "CANCELLED" /* of the saga's error, without a step: it ends as cancelled */
 void verbs_apply(struct apply *apply, const struct saga_event *event);
-void verbs_note(struct apply *apply, const struct saga_event *event, int step); /* in the history */
+void verbs_note(struct apply *apply, const struct saga_event *event, struct saga_place place); /* in the history */
 void verbs_turn_back(struct apply *apply, const struct saga_event *event);      /* it is allowed */
 /** Around an event of a paused saga: its rules run, nothing is sent, and it stays paused. Of another saga nothing happens. */
 void verbs_hold(struct apply *apply);

@@ -51,7 +51,7 @@ static uint64_t hash(const char *text)
 /* <saga>.<step>, from the second child on :<n> after it. One that is too long keeps its beginning, and a hash of the whole. */
 static json_t *child_id(const char *saga_id, const char *step, int n)
 {
-    char id[SAGA_ID_MAX + DEFINITION_STEP_NAME_MAX + 16];
+    char id[SAGA_ID_MAX + SAGA_PLACE_NAME_MAX + 16];
 
     if (n == 1)
         (void)snprintf(id, sizeof id, "%s.%s", saga_id, step);
@@ -69,16 +69,18 @@ static void let_go(struct apply *apply, struct saga_step *step)
     apply_set(apply, &step->output, json_pack("{s:O}", "saga", step->child));
     json_decref(step->error);
     step->error = NULL;
-    apply_history(apply, HISTORY_DONE, step->index, step->attempts);
-    forward_from(apply, forward_follow(apply, step->index));
+    apply_history(apply, HISTORY_DONE, saga_place_of(step), step->attempts);
+    forward_from(apply, forward_follow(apply, saga_place_of(step)));
 }
 
 void child_sent(struct apply *apply, struct saga_step *step, struct effect *effect)
 {
+    char name[SAGA_PLACE_NAME_MAX];
+
     step->forever = step->due_at_ms == 0;
     if (effect->action == ACTION_COMPENSATE)
         return;
-    apply_set(apply, &step->child, child_id(apply->next->id, apply_step_name(apply, step), step->children_failed + 1));
+    apply_set(apply, &step->child, child_id(apply->next->id, apply_name(apply, step, name), step->children_failed + 1));
     if (definition_of(apply, step)->detached && !apply->failed)
         let_go(apply, step);
 }
@@ -99,7 +101,7 @@ bool child_refused_late(struct apply *apply, const struct saga_event *event, str
     if (definition_of(apply, step)->kind != STEP_SAGA || meaning->outcome != REPLY_FAILURE || event->attempt != step->attempts)
         return false;
     if (step->status == STEP_UNKNOWN) {
-        apply_history(apply, HISTORY_REFUSED, step->index, event->attempt);
+        apply_history(apply, HISTORY_REFUSED, saga_place_of(step), event->attempt);
         child_refused(apply, step);
         forward_settle(apply, step, STEP_FAILED);
         step->unanswered = false;
@@ -108,7 +110,7 @@ bool child_refused_late(struct apply *apply, const struct saga_event *event, str
     }
     if (step->status != STEP_COMPENSATING && step->status != STEP_COMPENSATION_RETRYING && step->status != STEP_COMPENSATION_FAILED)
         return false;
-    apply_history(apply, HISTORY_REFUSED, step->index, event->attempt);
+    apply_history(apply, HISTORY_REFUSED, saga_place_of(step), event->attempt);
     compensate_undone(apply, step, step->compensations);
     return true;
 }
@@ -208,7 +210,7 @@ void child_undo(struct apply *apply, const struct saga_event *event)
 
     set_parent(apply, "undo", number_of(event->parent, "attempt"));
     if (saga->status == SAGA_COMPENSATED || saga->status == SAGA_CANCELLED || saga->turned_back) {
-        verbs_note(apply, event, -1);
+        verbs_note(apply, event, SAGA_ITSELF);
         if (saga_status_ended(saga->status))
             answer_end(apply, ACTION_COMPENSATE);
         return; /* else it is on the way, and answers when it ends */

@@ -14,21 +14,24 @@ static const struct definition_compensation *compensation_of(const struct apply 
     return undo_of(apply->definition, step);
 }
 
-void compensate_begin(struct apply *apply, int step, const char *code, const char *message)
+void compensate_begin(struct apply *apply, struct saga_place place, const char *code, const char *message)
 {
     struct saga *saga = apply->next;
+    char name[SAGA_PLACE_NAME_MAX];
 
     apply_turn(apply, SAGA_COMPENSATING);
     saga->turned_back = true;
     saga->deadline_at_ms = 0;
     parallel_stop_all(apply);
     if (saga->error == NULL) {
+        if (place.index >= 0)
+            (void)saga_place_name(apply->definition, place, name);
         apply_set(apply, &saga->error,
-                  step < 0 ? json_pack("{s:n, s:s, s:s}", "step", "code", code, "message", message)
-                           : json_pack("{s:s, s:s, s:s}", "step", apply->definition->steps[step].name, "code", code, "message", message));
+                  place.index < 0 ? json_pack("{s:n, s:s, s:s}", "step", "code", code, "message", message)
+                           : json_pack("{s:s, s:s, s:s}", "step", name, "code", code, "message", message));
         saga->error_changed = true;
     }
-    apply_history(apply, HISTORY_COMPENSATING, step, 0);
+    apply_history(apply, HISTORY_COMPENSATING, place, 0);
     compensate_next(apply);
 }
 
@@ -36,7 +39,7 @@ void compensate_begin(struct apply *apply, int step, const char *code, const cha
 static bool is_to_undo(const struct apply *apply, const struct saga_step *step)
 {
     return (step->status == STEP_DONE || step->status == STEP_UNKNOWN || ((step->status == STEP_SKIPPED || step->status == STEP_FAILED) && step->done_order > 0)) &&
-           compensation_of(apply, step) != NULL && parallel_lost(apply, step->index);
+           compensation_of(apply, step) != NULL && parallel_lost(apply, saga_place_of(step));
 }
 
 bool compensate_under_way(const struct saga_step *step)
@@ -50,7 +53,7 @@ bool compensate_left(const struct apply *apply)
         const struct saga_step *step = &apply->next->steps[i];
 
         if (compensate_under_way(step) || is_to_undo(apply, step) ||
-            (apply_is_outstanding(apply->definition, step) && parallel_lost(apply, step->index)))
+            (apply_is_outstanding(apply->definition, step) && parallel_lost(apply, saga_place_of(step))))
             return true;
     }
     return false;
@@ -63,7 +66,7 @@ static json_t *default_input(struct apply *apply, const struct saga_step *step)
 
     if (step->input != NULL)
         given = json_incref(step->input);
-    else if (!apply_template(apply, apply->definition->steps[step->index].input, &given, &error))
+    else if (!apply_template(apply, apply->definition->steps[step->index].input, saga_place_of(step), &given, &error))
         given = json_null();
     json_decref(error);
     return json_pack("{s:o, s:O}", "input", given, "output", step->output == NULL ? json_null() : step->output);
@@ -71,13 +74,15 @@ static json_t *default_input(struct apply *apply, const struct saga_step *step)
 
 static void give_up(struct apply *apply, struct saga_step *step)
 {
+    char name[SAGA_PLACE_NAME_MAX];
+
     step->status = STEP_COMPENSATION_FAILED;
     step->forever = false;
     if (step->compensations == 0)
-        apply_park(apply, step, "compensation of %s: %s, %s", apply_step_name(apply, step), error_code(step->error),
+        apply_park(apply, step, "compensation of %s: %s, %s", apply_name(apply, step, name), error_code(step->error),
                    error_message(step->error));
     else
-        apply_park(apply, step, "compensation of %s: %s after %d attempts", apply_step_name(apply, step), error_code(step->error),
+        apply_park(apply, step, "compensation of %s: %s after %d attempts", apply_name(apply, step, name), error_code(step->error),
                    step->compensations);
 }
 
@@ -97,7 +102,7 @@ static void send(struct apply *apply, struct saga_step *step)
         step->changed = true;
         return;
     }
-    apply->own = step->index;
+    apply->undoing = true;
     if (child) {
         input = NULL; /* it knows what it did */
     } else if (step->undo_input != NULL) {
@@ -108,9 +113,9 @@ static void send(struct apply *apply, struct saga_step *step)
         input = default_input(apply, step);
         apply->failed = apply->failed || input == NULL;
     } else {
-        (void)apply_template(apply, compensation->input, &input, &error);
+        (void)apply_template(apply, compensation->input, saga_place_of(step), &input, &error);
     }
-    apply->own = -1;
+    apply->undoing = false;
     if (error != NULL) {
         apply_set(apply, &step->error, error);
         give_up(apply, step);
@@ -123,13 +128,13 @@ static void send(struct apply *apply, struct saga_step *step)
         step->first_at_ms = apply->at;
     step->due_at_ms = apply_reply_due(apply, &compensation->retry, step, compensation->timeout_ms);
     step->changed = true;
-    apply_history(apply, HISTORY_UNDO_SENT, step->index, step->compensations);
+    apply_history(apply, HISTORY_UNDO_SENT, saga_place_of(step), step->compensations);
     effect = apply_effect(apply, child ? EFFECT_CHILD : EFFECT_COMMAND);
     if (effect == NULL) {
         json_decref(input);
         return;
     }
-    effect->step = step->index;
+    effect->place = saga_place_of(step);
     effect->action = ACTION_COMPENSATE;
     effect->attempt = step->compensations;
     effect->service = saga_undo_service(apply->next, step);
@@ -161,30 +166,86 @@ static bool waits_for_a_pause(const struct saga_step *step)
     return step->status == STEP_COMPENSATION_RETRYING && step->compensations == 0 && !step->parked;
 }
 
-/* Must it wait for another? Of two that stand in an order the one that was done last is undone first, and never both at once. */
-static bool is_blocked(const struct apply *apply, const struct saga_step *step)
-{
-    for (size_t i = 0; i < apply->next->steps_len; i++) {
-        const struct saga_step *other = &apply->next->steps[i];
+/* One look at all that is to be undone. What stood in the way of one step is likely to stand in that of the next. */
+struct look {
+    const struct saga_step *blocker, *awaited; /* NULL = none yet */
+    int undoing[DEFINITION_STEPS_MAX];         /* of each forEach: so many of its iterations */
+};
 
-        if (other != step && (compensate_under_way(other) || (other->done_order > step->done_order && is_to_undo(apply, other))) &&
-            parallel_ordered(apply, step->index, other->index))
+/* Must the step wait for this one? Of two that stand in an order the one that was done last is undone first, and never both at once. */
+static bool blocks(const struct apply *apply, const struct saga_step *other, const struct saga_step *step)
+{
+    return other != step && (compensate_under_way(other) || (other->done_order > step->done_order && is_to_undo(apply, other))) &&
+           parallel_ordered(apply, saga_place_of(step), saga_place_of(other));
+}
+
+/* In its own iteration. */
+static bool is_blocked_inside(const struct apply *apply, const struct saga_step *step)
+{
+    int each = apply->definition->steps[step->index].each;
+
+    for (int i = each + 1; each >= 0 && i < apply->definition->steps[each].after; i++) {
+        const struct saga_step *other = saga_step_find(apply->next, (struct saga_place){i, step->iteration});
+
+        if (other != NULL && blocks(apply, other, step))
             return true;
     }
-    return parallel_awaits(apply, step->index);
+    return false;
+}
+
+static bool is_blocked(const struct apply *apply, const struct saga_step *step, struct look *look)
+{
+    int each = apply->definition->steps[step->index].each;
+
+    if (each >= 0 && look->undoing[each] >= apply->definition->steps[each].concurrency && !foreach_undoing(apply, saga_place_of(step)))
+        return true;
+    if ((look->blocker != NULL && blocks(apply, look->blocker, step)) || is_blocked_inside(apply, step))
+        return true;
+    for (size_t i = 0; i < apply->next->steps_len; i++) {
+        if (blocks(apply, &apply->next->steps[i], step)) {
+            look->blocker = &apply->next->steps[i];
+            return true;
+        }
+    }
+    look->awaited = parallel_awaits(apply, saga_place_of(step), look->awaited);
+    return look->awaited != NULL;
+}
+
+/* Of the steps of one iteration that are being undone, the first counts. */
+static bool is_first_of_iteration(const struct apply *apply, const struct saga_step *step)
+{
+    int each = apply->definition->steps[step->index].each;
+    bool first = each >= 0;
+
+    for (int i = each + 1; i < step->index && first; i++) {
+        const struct saga_step *other = saga_step_find(apply->next, (struct saga_place){i, step->iteration});
+
+        first = other == NULL || !compensate_under_way(other);
+    }
+    return first;
 }
 
 void compensate_ready(struct apply *apply)
 {
     struct saga *saga = apply->next;
+    struct look look = {.blocker = NULL};
 
     for (size_t i = 0; i < saga->steps_len; i++) {
         if (waits_for_a_pause(&saga->steps[i]))
             choose_again(&saga->steps[i]);
     }
+    for (size_t i = 0; i < saga->steps_len; i++) {
+        if (compensate_under_way(&saga->steps[i]) && is_first_of_iteration(apply, &saga->steps[i]))
+            look.undoing[apply->definition->steps[saga->steps[i].index].each]++;
+    }
     for (size_t i = 0; i < saga->steps_len && !apply->failed; i++) {
-        if (is_to_undo(apply, &saga->steps[i]) && !is_blocked(apply, &saga->steps[i]))
-            send(apply, &saga->steps[i]);
+        struct saga_step *step = &saga->steps[i];
+        int each = apply->definition->steps[step->index].each;
+
+        if (!is_to_undo(apply, step) || is_blocked(apply, step, &look))
+            continue;
+        look.undoing[each < 0 ? 0 : each] += each >= 0 && !foreach_undoing(apply, saga_place_of(step));
+        send(apply, step);
     }
 }
 
@@ -196,7 +257,7 @@ void compensate_next(struct apply *apply)
     if (saga_status_ended(saga->status) || compensate_left(apply))
         return;
     if (!saga->turned_back) {
-        if (forward_finished(apply, -1, 0))
+        if (forward_finished(apply, SAGA_ITSELF, 0))
             forward_complete_saga(apply);
         return;
     }
@@ -204,7 +265,7 @@ void compensate_next(struct apply *apply)
     if (saga->ended_at_ms != 0)
         return; /* its result is out already: this was the undoing of a success that came late */
     saga->ended_at_ms = apply->at;
-    apply_history(apply, HISTORY_ENDED, -1, 0);
+    apply_history(apply, HISTORY_ENDED, SAGA_ITSELF, 0);
     (void)apply_effect(apply, EFFECT_RESULT);
 }
 
@@ -237,7 +298,7 @@ void compensate_late(struct apply *apply, struct saga_step *step)
 
     step->changed = true;
     saga->late++;
-    apply_history(apply, HISTORY_LATE, step->index, step->attempts);
+    apply_history(apply, HISTORY_LATE, saga_place_of(step), step->attempts);
     if (compensation_of(apply, step) == NULL)
         return;
     if (step->done_order == 0) {
@@ -249,7 +310,7 @@ void compensate_late(struct apply *apply, struct saga_step *step)
 
 void compensate_undone(struct apply *apply, struct saga_step *step, int attempt)
 {
-    apply_history(apply, HISTORY_UNDONE, step->index, attempt);
+    apply_history(apply, HISTORY_UNDONE, saga_place_of(step), attempt);
     compensate_settle(apply, step, STEP_COMPENSATED);
 }
 
@@ -257,7 +318,8 @@ void compensate_undone(struct apply *apply, struct saga_step *step, int attempt)
 static void try_again(struct apply *apply, struct saga_step *step, json_t *error, int64_t retry_after_ms)
 {
     const struct retry_policy *retry = &compensation_of(apply, step)->retry;
-    int64_t delay = retry_delay_ms(retry, apply->next->id, apply_step_name(apply, step), step->compensations - step->forgiven + 1);
+    char name[SAGA_PLACE_NAME_MAX];
+    int64_t delay = retry_delay_ms(retry, apply->next->id, apply_name(apply, step, name), step->compensations - step->forgiven + 1);
 
     if (delay < retry_after_ms)
         delay = retry_after_ms;
@@ -292,11 +354,11 @@ void compensate_reply(struct apply *apply, const struct saga_event *event, struc
     if (meaning->outcome == REPLY_PENDING) {
         step->due_at_ms = apply_reply_due(apply, &compensation_of(apply, step)->retry, step, compensation_of(apply, step)->timeout_ms);
         step->changed = true;
-        apply_history(apply, HISTORY_PENDING, step->index, event->attempt);
+        apply_history(apply, HISTORY_PENDING, saga_place_of(step), event->attempt);
         return;
     }
     /* A compensation that is refused is tried again: giving up would leave the effect in place. */
-    apply_history(apply, HISTORY_UNDO_REFUSED, step->index, event->attempt);
+    apply_history(apply, HISTORY_UNDO_REFUSED, saga_place_of(step), event->attempt);
     try_again(apply, step, json_incref(meaning->error), event->retry_after_ms);
 }
 
@@ -309,6 +371,6 @@ void compensate_due(struct apply *apply, struct saga_step *step)
             give_up(apply, step); /* the timer came late: what is sent now would have expired */
         return;
     }
-    apply_history(apply, HISTORY_UNDO_TIMEOUT, step->index, step->compensations);
+    apply_history(apply, HISTORY_UNDO_TIMEOUT, saga_place_of(step), step->compensations);
     try_again(apply, step, reply_error("TIMEOUT", "no answer in time"), 0);
 }

@@ -8,7 +8,7 @@
 #include <baton/saga.h>
 #include <string.h>
 
-const json_t *saga_dataref(const struct saga *saga, const struct template *template, int own)
+const json_t *saga_dataref(const struct saga *saga, const struct template *template, struct saga_place place, bool undo)
 {
     const char *name = NULL;
     const struct saga_step *step = NULL;
@@ -19,8 +19,8 @@ const json_t *saga_dataref(const struct saga *saga, const struct template *templ
     case TEMPLATE_OUTPUT: index = definition_step_index(saga->definition, name, strlen(name)); break;
     case TEMPLATE_OTHER: return NULL;
     }
-    step = index < 0 ? NULL : saga_step_find(saga, index);
-    if (step != NULL && step->fallback != FALLBACK_NONE && index != own)
-        step = saga_step_find(saga, saga->definition->steps[index].fallback);
+    step = index < 0 ? NULL : saga_step_find(saga, saga_place_at(saga->definition, index, place.iteration));
+    if (step != NULL && step->fallback != FALLBACK_NONE && !(undo && index == place.index))
+        step = saga_step_find(saga, saga_place_at(saga->definition, saga->definition->steps[index].fallback, place.iteration));
     return step == NULL ? NULL : step->dataref;
 }

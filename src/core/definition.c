@@ -128,6 +128,7 @@ static void free_step(struct expr_vm *vm, struct definition_step *step)
     for (int i = 0; i < step->cases_len; i++)
         expr_free(vm, step->cases[i]);
     free(step->cases);
+    expr_free(vm, step->items);
     expr_free(vm, step->until);
     free(step->signal);
     free(step->goto_name);

@@ -33,7 +33,7 @@ static const char *near_step(const struct checking *checking, const struct defin
 
 static bool is_group(const struct definition_step *step)
 {
-    return step->kind == STEP_SEQUENCE || step->kind == STEP_SWITCH || step->kind == STEP_PARALLEL;
+    return step->kind == STEP_SEQUENCE || step->kind == STEP_SWITCH || step->kind == STEP_PARALLEL || step->kind == STEP_FOREACH;
 }
 
 /* What is known of a step at the place of one that comes after it. */
@@ -85,7 +85,8 @@ static bool is_last(const struct definition *definition, int index)
     for (; index >= 0; index = definition->steps[index].parent) {
         const int group = definition->steps[index].parent;
 
-        if (definition_follower(definition, index) >= 0 || (group >= 0 && definition->steps[group].branches > 1))
+        if (definition_follower(definition, index) >= 0 ||
+            (group >= 0 && (definition->steps[group].branches > 1 || definition->steps[group].kind == STEP_FOREACH)))
             return false;
     }
     return true;
@@ -110,6 +111,13 @@ static int parallel_around(const struct definition *definition, int index, bool 
     return group;
 }
 
+static bool is_in_other_each(const struct definition *definition, int index, int from)
+{
+    int each = definition->steps[index].each;
+
+    return each >= 0 && ((size_t)from >= definition->steps_len || !definition_contains(definition, each, from) || from == each);
+}
+
 static void check_reference(const struct place *place, const struct expr_reference *reference, const char *pointer, int column)
 {
     struct checking *checking = place->checking;
@@ -124,6 +132,12 @@ static void check_reference(const struct place *place, const struct expr_referen
         finding_at(checking, FINDING_ERROR, NULL, false, column, "no step is called \"%s\"; did you mean \"%s\"?", reference->step, near);
     else if (index < 0)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "no step is called \"%s\"", reference->step);
+    else if (is_in_other_each(definition, index, place->own_step))
+        finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s is there once for each item; outside of the forEach use steps.%s.output, an array",
+                   reference->step, definition->steps[definition->steps[index].each].name);
+    else if (definition->steps[index].kind == STEP_FOREACH && index != place->own_step && definition_contains(definition, index, place->own_step))
+        finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s is the forEach around it, which is done when all its iterations are; see item and index",
+                   reference->step);
     else if (certainty_of(definition, index, place->own_step) == OTHER_BRANCH)
         finding_at(checking, FINDING_ERROR, NULL, false, column,
                    "steps.%s is in another branch of the same parallel: it may be there or not; use it after the parallel", reference->step);
@@ -132,7 +146,7 @@ static void check_reference(const struct place *place, const struct expr_referen
     else if (!is_step_field(reference->field))
         finding_at(checking, FINDING_ERROR, NULL, false, column, "steps.%s has output, error, status and fallback, not \"%s\"", reference->step,
                    reference->field);
-    else if (is_group(&definition->steps[index]) && strcmp(reference->field, "output") == 0)
+    else if (is_group(&definition->steps[index]) && definition->steps[index].kind != STEP_FOREACH && strcmp(reference->field, "output") == 0)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "%s is a group: it has a status, the steps in it have outputs", reference->step);
     else if (definition->steps[index].kind == STEP_SLEEP && strcmp(reference->field, "output") == 0)
         finding_at(checking, FINDING_ERROR, NULL, false, column, "%s is a sleep: it has no output", reference->step);
@@ -157,6 +171,14 @@ static void check_expr(const struct place *place, const struct expr *expr, const
 
     for (size_t i = 0; i < n; i++)
         check_reference(place, &references[i], pointer, column_offset + references[i].column);
+    if (expr != NULL && expr_uses_item(expr) && ((size_t)place->own_step >= place->definition->steps_len || place->definition->steps[place->own_step].each < 0)) {
+        size_t len = place->checking->pointer.len;
+
+        json_pointer_push(&place->checking->pointer, place->key);
+        buffer_text(&place->checking->pointer, pointer);
+        finding_at(place->checking, FINDING_WARNING, NULL, false, column_offset + 1, "item and index are nil here: they belong to the steps in a forEach");
+        place->checking->pointer.len = len;
+    }
 }
 
 static void visit(void *context, const struct expr *expr, const char *pointer, int column_offset)
@@ -196,6 +218,9 @@ static void push_place(struct checking *checking, const struct definition *defin
         } else if (group->kind == STEP_PARALLEL) {
             (void)read_enter(checking, "parallel");
             (void)read_enter_index(checking, (size_t)step->branch);
+        } else if (group->kind == STEP_FOREACH) {
+            (void)read_enter(checking, "forEach");
+            (void)read_enter(checking, "steps");
         } else if (step->branch == group->cases_len) {
             (void)read_enter(checking, "default");
         } else {
@@ -218,6 +243,22 @@ static void check_cases(struct checking *checking, struct place *place, const st
         read_leave(checking, inner);
     }
     read_leave(checking, len);
+}
+
+static void check_pivot(struct checking *checking, const struct definition *definition, int index)
+{
+    const struct definition_step *steps = definition->steps;
+    int parallel = parallel_around(definition, index, false);
+
+    if (!steps[index].pivot)
+        return;
+    if (steps[index].each >= 0)
+        finding_at(checking, FINDING_ERROR, "pivot", false, 0,
+                   "a pivot cannot stand in a forEach: it would be passed once for each item, and the others may still fail; put it after %s", steps[steps[index].each].name);
+    else if (parallel >= 0)
+        finding_at(checking, FINDING_ERROR, "pivot", false, 0,
+                   "a pivot cannot stand in a parallel: the branches beside it may still fail, and then there has to be a way back; put it after %s",
+                   steps[parallel].name);
 }
 
 static void check_command(struct checking *checking, struct place *before, struct place *after, int index)
@@ -259,10 +300,7 @@ static void check_command(struct checking *checking, struct place *before, struc
     }
     if (step->retry.attempts == RETRY_UNLIMITED && definition->timeout_ms == 0 && !past && !step->pivot)
         finding_at(checking, FINDING_WARNING, "retry", true, 0, "unlimited attempts and no saga timeout: it may wait for ever");
-    if (step->pivot && parallel_around(definition, index, false) >= 0)
-        finding_at(checking, FINDING_ERROR, "pivot", false, 0,
-                   "a pivot cannot stand in a parallel: the branches beside it may still fail, and then there has to be a way back; put it after %s",
-                   definition->steps[parallel_around(definition, index, false)].name);
+    check_pivot(checking, definition, index);
 }
 
 /* A child is undone as a whole: it needs no compensation of the step. */
@@ -280,6 +318,7 @@ static void check_saga(struct checking *checking, struct place *before, struct p
     checking->pointer.len = inner;
     if (step->retry.attempts == RETRY_UNLIMITED && definition->timeout_ms == 0 && !past_pivot(definition, index) && !step->pivot)
         finding_at(checking, FINDING_WARNING, "retry", true, 0, "unlimited attempts and no saga timeout: it may wait for ever");
+    check_pivot(checking, definition, index);
 }
 
 static void check_step(struct checking *checking, const struct definition *definition, int index)
@@ -305,6 +344,10 @@ static void check_step(struct checking *checking, const struct definition *defin
         (void)read_enter(checking, "sleep");
         check_field(&before, "until", step->until);
         break;
+    case STEP_FOREACH:
+        (void)read_enter(checking, "forEach");
+        check_field(&before, "items", step->items);
+        break;
     case STEP_SEQUENCE:
     case STEP_PARALLEL:
     case STEP_WAIT: break;
@@ -323,7 +366,7 @@ static void resolve_goto(struct checking *checking, struct definition *definitio
     if (wait->goto_name == NULL)
         return;
     for (int i = index; to >= 0 && steps[to].kind == STEP_SEQUENCE && i >= 0 && !led; i = steps[i].parent) {
-        if (steps[i].kind == STEP_PARALLEL)
+        if (steps[i].kind == STEP_PARALLEL || steps[i].kind == STEP_FOREACH)
             break;
         for (int next = i; next >= 0 && !led; next = definition_follower(definition, next))
             led = next == to && next != i;
@@ -338,7 +381,7 @@ static void resolve_goto(struct checking *checking, struct definition *definitio
     (void)read_enter(checking, "wait");
     (void)read_enter(checking, "onTimeout");
     finding_at(checking, FINDING_ERROR, "goto", false, 0, "\"%s\" is not the name of a later sequence of this list, or of one around it%s", wait->goto_name,
-               parallel_around(definition, index, false) < 0 ? "" : ", within the branch");
+               wait->each >= 0 ? ", within the forEach" : parallel_around(definition, index, false) >= 0 ? ", within the branch" : "");
     checking->pointer.len = len;
 }
 
@@ -382,7 +425,8 @@ static double worst_list_ms(const struct definition *definition, int group, int 
         case STEP_VALUE: break;
         case STEP_SLEEP:
         case STEP_WAIT: total += step->until == NULL ? (double)step->timeout_ms : 0; break;
-        case STEP_SEQUENCE: total += worst_list_ms(definition, i, 0); break;
+        case STEP_SEQUENCE:
+        case STEP_FOREACH: total += worst_list_ms(definition, i, 0); break; /* at least one iteration */
         case STEP_SWITCH:
         case STEP_PARALLEL: /* its branches run side by side */
             for (int k = 0; k <= step->cases_len + step->branches; k++) {

@@ -27,6 +27,8 @@ void read_command_step(struct checking *checking, const json_t *doc, const struc
 void read_saga_step(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition_step *step);
 void read_sleep(struct checking *checking, const json_t *doc, struct definition_step *step);
 void read_wait(struct checking *checking, const json_t *doc, struct definition_step *step);
+/** The members of a forEach but its steps; false if it is no object. */
+bool read_each(struct checking *checking, const json_t *each, struct definition_step *step);
 void read_join(struct checking *checking, const json_t *doc, struct definition_step *step);
 
 /* --- definition_tree.c --- */

@@ -105,7 +105,7 @@ static bool listed(const char *word, const char *const *names)
 }
 
 /* Members that exist in the language, not in this version: refused by name, never ignored. */
-static const char *const later[] = {"forEach", "tcc", NULL};
+static const char *const later[] = {"tcc", NULL};
 
 /* False if doc is no object. */
 bool read_members(struct checking *checking, const json_t *doc, const char *const *names)

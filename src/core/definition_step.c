@@ -297,6 +297,24 @@ void read_wait(struct checking *checking, const json_t *doc, struct definition_s
     read_leave(checking, len);
 }
 
+bool read_each(struct checking *checking, const json_t *each, struct definition_step *step)
+{
+    static const char *const names[] = {"items", "maxConcurrency", "steps", NULL};
+    const json_t *most = json_object_get(each, "maxConcurrency");
+
+    if (!read_members(checking, each, names))
+        return false;
+    if (json_object_get(each, "items") == NULL)
+        finding_add(checking, FINDING_ERROR, "\"items\" is missing: an array, such as \"${input.items}\"");
+    step->items = read_expr(checking, each, "items");
+    step->concurrency = FOREACH_CONCURRENCY;
+    if (most != NULL && (!json_is_integer(most) || json_integer_value(most) < 1 || json_integer_value(most) > FOREACH_CONCURRENCY_MAX))
+        WRONG(checking, "maxConcurrency", "1 to %d iterations at a time expected", FOREACH_CONCURRENCY_MAX);
+    else if (most != NULL)
+        step->concurrency = (int)json_integer_value(most);
+    return true;
+}
+
 void read_join(struct checking *checking, const json_t *doc, struct definition_step *step)
 {
     static const char *const names[] = {"quorum", NULL};

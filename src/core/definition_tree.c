@@ -17,6 +17,7 @@ static const struct kind {
 } kinds[] = {
     {"sequence", STEP_SEQUENCE, (const char *const[]){"name", "description", "when", "sequence", NULL}},
     {"parallel", STEP_PARALLEL, (const char *const[]){"name", "description", "when", "parallel", "join", NULL}},
+    {"forEach", STEP_FOREACH, (const char *const[]){"name", "description", "when", "forEach", NULL}},
     {"switch", STEP_SWITCH, (const char *const[]){"name", "description", "when", "switch", "default", NULL}},
     {"sleep", STEP_SLEEP, (const char *const[]){"name", "description", "when", "sleep", NULL}},
     {"wait", STEP_WAIT, (const char *const[]){"name", "description", "when", "wait", "sensitive", NULL}},
@@ -38,6 +39,7 @@ static const struct kind *kind_of(const json_t *doc)
 /* Where the steps of a list stand in the tree. */
 struct branch {
     int parent, branch;
+    int each;  /* the forEach around it; -1 = none */
     int depth; /* groups around it */
 };
 
@@ -77,7 +79,7 @@ static int add_step(struct growing *growing, struct branch at, size_t position)
         growing->cap = cap;
     }
     definition->steps[definition->steps_len] = (struct definition_step){
-        .parent = at.parent, .branch = at.branch, .position = (int)position, .timeout_ms = growing->defaults->timeout_ms,
+        .parent = at.parent, .branch = at.branch, .each = at.each, .position = (int)position, .timeout_ms = growing->defaults->timeout_ms,
         .retry = retry_inherit(growing->checking, &growing->defaults->retry)};
     return (int)definition->steps_len++;
 }
@@ -124,7 +126,7 @@ static void pivot_of(struct growing *growing, int index)
 static int add_part(struct growing *growing, int owner, const char *suffix)
 {
     char name[DEFINITION_ENTRY_NAME_MAX + 1];
-    int index = add_step(growing, (struct branch){.parent = owner}, 0);
+    int index = add_step(growing, (struct branch){.parent = owner, .each = growing->definition->steps[owner].each}, 0);
     struct definition_step *steps = growing->definition->steps;
 
     if (index < 0 || steps[owner].name == NULL)
@@ -285,11 +287,28 @@ static void branches_of(struct growing *growing, const json_t *doc, int index, s
     read_leave(checking, len);
 }
 
+static void each_of(struct growing *growing, const json_t *doc, int index, struct branch inside)
+{
+    struct checking *checking = growing->checking;
+    const json_t *each = json_object_get(doc, "forEach");
+    size_t len = 0;
+
+    if (inside.each >= 0) {
+        WRONG(checking, "forEach", "a forEach cannot stand in another one: start a child saga for each item of the inner one");
+        return;
+    }
+    inside.each = index;
+    len = read_enter(checking, "forEach");
+    if (read_each(checking, each, &growing->definition->steps[index]))
+        list_of(growing, each, "steps", inside);
+    read_leave(checking, len);
+}
+
 static void step_of(struct growing *growing, const json_t *doc, struct branch at, size_t position)
 {
     struct checking *checking = growing->checking;
     const struct kind *kind = kind_of(doc);
-    struct branch inside = {.depth = at.depth + 1};
+    struct branch inside = {.each = at.each, .depth = at.depth + 1};
     int index = add_step(growing, at, position);
 
     if (index < 0 || !read_members(checking, doc, kind->names))
@@ -310,6 +329,7 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
     case STEP_SEQUENCE: list_of(growing, doc, "sequence", inside); break;
     case STEP_SWITCH: cases_of(growing, doc, index, inside); break;
     case STEP_PARALLEL: branches_of(growing, doc, index, inside); break;
+    case STEP_FOREACH: each_of(growing, doc, index, inside); break;
     case STEP_SLEEP: read_sleep(checking, doc, &growing->definition->steps[index]); break;
     case STEP_WAIT: read_wait(checking, doc, &growing->definition->steps[index]); break;
     case STEP_SAGA:
@@ -366,7 +386,7 @@ static void lock_of(struct growing *growing, const json_t *doc)
     const json_t *lock = json_object_get(doc, "lock");
     const char *mode = NULL, *timeout = json_string_value(json_object_get(lock, "timeout"));
     size_t len = 0;
-    int index = lock == NULL ? -1 : add_step(growing, (struct branch){.parent = -1}, 0);
+    int index = lock == NULL ? -1 : add_step(growing, (struct branch){.parent = -1, .each = -1}, 0);
     struct definition_step *step = index < 0 ? NULL : &definition->steps[index];
 
     if (step == NULL)
@@ -404,5 +424,5 @@ void read_steps(struct checking *checking, const json_t *doc, const struct defau
     struct growing growing = {.checking = checking, .defaults = defaults, .definition = definition};
 
     lock_of(&growing, doc);
-    list_of(&growing, doc, "steps", (struct branch){.parent = -1});
+    list_of(&growing, doc, "steps", (struct branch){.parent = -1, .each = -1});
 }

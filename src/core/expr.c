@@ -30,6 +30,7 @@ struct expr {
     struct segment segments[SEGMENTS_MAX];
     size_t segments_len;
     int lua_ref;
+    bool item; /* it looks at `item` or `index` */
     struct expr_reference *references;
     size_t references_len;
 };
@@ -443,6 +444,7 @@ static bool find_references(struct expr *expr, const char *text, size_t len)
     for (scan(&scanner); scanner.kind != TOKEN_END; scan(&scanner)) {
         struct expr_reference reference = {.guarded = guarded};
 
+        expr->item = expr->item || (scanner.kind == TOKEN_NAME && !after_dot && (token_is(&scanner, "item") || token_is(&scanner, "index")));
         if (scanner.kind == TOKEN_NAME && !after_dot && token_is(&scanner, "steps")) {
             reference.column = column_of(&scanner, scanner.from);
             if (member(&scanner, reference.step, sizeof reference.step)) {
@@ -575,4 +577,14 @@ enum template_source expr_copies(const struct expr *expr, const char **ret_step)
         return TEMPLATE_OTHER;
     *ret_step = expr->segments[0].key;
     return TEMPLATE_OUTPUT;
+}
+
+bool expr_is_of_input(const struct expr *expr)
+{
+    return expr->plain && expr->root == ROOT_INPUT;
+}
+
+bool expr_uses_item(const struct expr *expr)
+{
+    return expr->item;
 }

@@ -14,23 +14,23 @@ bool fallback_taken(const struct saga_step *step)
     return step->fallback != FALLBACK_NONE;
 }
 
-int fallback_of(struct apply *apply, struct saga_step *step)
+struct saga_place fallback_of(struct apply *apply, struct saga_step *step)
 {
     int other = apply->definition->steps[step->index].fallback;
 
     if (other == 0 || step->refused)
-        return -1;
+        return SAGA_ITSELF;
     step->fallback = apply->definition->steps[other].stands_in;
     step->changed = true;
-    apply_history(apply, HISTORY_FALLBACK, step->index, 0);
-    return other;
+    apply_history(apply, HISTORY_FALLBACK, saga_place_of(step), 0);
+    return (struct saga_place){other, step->iteration};
 }
 
-int fallback_enter_value(struct apply *apply, struct saga_step *step)
+struct saga_place fallback_enter_value(struct apply *apply, struct saga_step *step)
 {
     json_t *value = NULL, *error = NULL;
 
-    if (!apply_template(apply, apply->definition->steps[step->index].output, &value, &error)) {
+    if (!apply_template(apply, apply->definition->steps[step->index].output, saga_place_of(step), &value, &error)) {
         apply_set(apply, &step->error, error);
         return forward_enter_failed(apply, step);
     }
@@ -38,8 +38,8 @@ int fallback_enter_value(struct apply *apply, struct saga_step *step)
     json_decref(step->error); /* of before an operator's retry */
     step->error = NULL;
     forward_settle(apply, step, STEP_DONE);
-    apply_history(apply, HISTORY_DONE, step->index, 0);
-    return forward_follow(apply, step->index);
+    apply_history(apply, HISTORY_DONE, saga_place_of(step), 0);
+    return forward_follow(apply, saga_place_of(step));
 }
 
 void fallback_done_after_all(struct apply *apply, struct saga_step *step, const struct reply_meaning *meaning)

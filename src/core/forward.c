@@ -16,28 +16,20 @@ static const struct definition_step *definition_of(const struct apply *apply, co
 
 bool forward_past_pivot(const struct apply *apply)
 {
-    const struct saga_step *step = apply->definition->pivot < 0 ? NULL : saga_step_find(apply->next, apply->definition->pivot);
+    const struct saga_step *step = apply->definition->pivot < 0 ? NULL : saga_step_find(apply->next, (struct saga_place){apply->definition->pivot, -1});
 
     return step != NULL && step->status == STEP_DONE;
 }
 
-static struct saga_step *add_step(struct apply *apply, int index)
+static struct saga_step *add_step(struct apply *apply, struct saga_place place)
 {
-    struct saga *saga = apply->next;
+    struct saga_step *step = saga_step_add(apply->next, place);
 
-    if (saga->steps_len == saga->steps_cap) {
-        size_t cap = saga->steps_cap == 0 ? 4 : saga->steps_cap * 2;
-        struct saga_step *steps = realloc(saga->steps, cap * sizeof *steps);
-
-        if (steps == NULL) {
-            apply->failed = true;
-            return NULL;
-        }
-        saga->steps = steps;
-        saga->steps_cap = cap;
-    }
-    saga->steps[saga->steps_len] = (struct saga_step){.index = index, .changed = true};
-    return &saga->steps[saga->steps_len++];
+    if (step == NULL)
+        apply->failed = true;
+    else
+        step->changed = true;
+    return step;
 }
 
 void forward_settle(struct apply *apply, struct saga_step *step, enum step_status status)
@@ -55,33 +47,37 @@ static void fail(struct apply *apply, struct saga_step *step)
 {
     const struct definition_step *definition = definition_of(apply, step);
     const char *code = error_code(step->error), *message = error_message(step->error);
-    int parallel = -1, branch = -1;
+    struct saga_place place = saga_place_of(step), parallel = SAGA_ITSELF;
+    char name[SAGA_PLACE_NAME_MAX];
+    int branch = -1;
 
-    if (parallel_lost(apply, step->index)) {
+    (void)apply_name(apply, step, name);
+    if (parallel_lost(apply, place)) {
         compensate_next(apply);
-    } else if (parallel_spares(apply, step->index, &parallel, &branch)) {
+    } else if (parallel_spares(apply, place, &parallel, &branch)) {
         parallel_lose(apply, parallel, branch);
         compensate_next(apply);
     } else if (forward_past_pivot(apply) && step->status == STEP_DONE) {
-        apply_park(apply, step, "step %s: %s", definition->name, message);
+        apply_park(apply, step, "step %s: %s", name, message);
     } else if (forward_past_pivot(apply) && step->attempts == 0) {
-        apply_park(apply, step, "step %s: %s, %s; past the pivot there is no way back", definition->name, code, message);
+        apply_park(apply, step, "step %s: %s, %s; past the pivot there is no way back", name, code, message);
     } else if (forward_past_pivot(apply)) {
-        apply_park(apply, step, "step %s: %s after %d attempts; past the pivot there is no way back", definition->name, code, step->attempts);
+        apply_park(apply, step, "step %s: %s after %d attempts; past the pivot there is no way back", name, code, step->attempts);
     } else if (definition->pivot && step->status == STEP_UNKNOWN && definition->compensation == NULL) {
-        apply_park(apply, step, "step %s: %s after %d attempts; the outcome of the pivot is unknown and it cannot be undone", definition->name,
-                   code, step->attempts);
+        apply_park(apply, step, "step %s: %s after %d attempts; the outcome of the pivot is unknown and it cannot be undone", name, code,
+                   step->attempts);
     } else {
-        compensate_begin(apply, step->index, code, message);
+        compensate_begin(apply, place, code, message);
     }
 }
 
 /* Past the pivot the only way out is forward, for all that the saga cannot do without. */
 static bool only_forward(const struct apply *apply, const struct saga_step *step)
 {
-    int parallel = -1, branch = -1;
+    struct saga_place place = saga_place_of(step), parallel = SAGA_ITSELF;
+    int branch = -1;
 
-    return forward_past_pivot(apply) && !parallel_lost(apply, step->index) && !parallel_spares(apply, step->index, &parallel, &branch);
+    return forward_past_pivot(apply) && !parallel_lost(apply, place) && !parallel_spares(apply, place, &parallel, &branch);
 }
 
 /* False: step->error says why there is none. A saga is started with an object: no attempt would change that. */
@@ -92,7 +88,7 @@ static bool input_of(struct apply *apply, struct saga_step *step, json_t **ret_i
 
     if (step->input != NULL) {
         *ret_input = json_incref(step->input);
-    } else if (!apply_template(apply, definition->input, ret_input, &error)) {
+    } else if (!apply_template(apply, definition->input, saga_place_of(step), ret_input, &error)) {
         if (error != NULL)
             apply_set(apply, &step->error, error);
         return false;
@@ -133,13 +129,13 @@ static void send(struct apply *apply, struct saga_step *step)
         step->first_at_ms = apply->at;
     step->due_at_ms = apply_reply_due(apply, &definition->retry, step, definition->timeout_ms);
     step->changed = true;
-    apply_history(apply, HISTORY_SENT, step->index, step->attempts);
+    apply_history(apply, HISTORY_SENT, saga_place_of(step), step->attempts);
     effect = apply_effect(apply, definition->kind == STEP_SAGA ? EFFECT_CHILD : EFFECT_COMMAND);
     if (effect == NULL) {
         json_decref(input);
         return;
     }
-    effect->step = step->index;
+    effect->place = saga_place_of(step);
     effect->action = ACTION_EXECUTE;
     effect->attempt = step->attempts;
     effect->poll = definition->repeat == NULL ? 0 : step->polls + 1;
@@ -151,16 +147,16 @@ static void send(struct apply *apply, struct saga_step *step)
         child_sent(apply, step, effect);
 }
 
-bool forward_finished(const struct apply *apply, int group, int branch)
+bool forward_finished(const struct apply *apply, struct saga_place group, int branch)
 {
     const struct saga_step *step = NULL;
-    int last = definition_first(apply->definition, group, branch);
+    int last = definition_first(apply->definition, group.index, branch);
 
     for (int next = last; next >= 0; next = definition_follower(apply->definition, next))
         last = next;
-    step = saga_step_find(apply->next, last);
+    step = saga_step_find(apply->next, saga_place_at(apply->definition, last, group.iteration));
     if (step != NULL && fallback_taken(step))
-        step = saga_step_find(apply->next, apply->definition->steps[last].fallback);
+        step = saga_step_find(apply->next, (struct saga_place){apply->definition->steps[last].fallback, step->iteration});
     return step != NULL && !step->parked && (step->status == STEP_DONE || step->status == STEP_SKIPPED);
 }
 
@@ -179,20 +175,20 @@ void forward_complete_saga(struct apply *apply)
     saga->ended_at_ms = apply->at;
     if (apply->definition->output != NULL) {
         /* All steps are done: an output that cannot be computed undoes nothing. */
-        if (apply_template(apply, apply->definition->output, &output, &error))
+        if (apply_template(apply, apply->definition->output, SAGA_ITSELF, &output, &error))
             saga->output = output;
         else
             saga->error = error;
     }
     saga->output_changed = saga->error_changed = true;
-    apply_history(apply, HISTORY_ENDED, -1, 0);
+    apply_history(apply, HISTORY_ENDED, SAGA_ITSELF, 0);
     (void)apply_effect(apply, EFFECT_RESULT);
 }
 
 /* A condition: 1 yes, 0 no, -1 it failed (step->error says why). */
 static int holds(struct apply *apply, struct saga_step *step, const struct expr *condition)
 {
-    struct expr_scope scope = apply_scope(apply);
+    struct expr_scope scope = apply_scope(apply, saga_place_of(step));
     struct baton_error err = {0};
     bool yes = false;
     enum baton_err rc = expr_eval_bool(apply->definition->vm, condition, &scope, &yes, &err);
@@ -206,73 +202,74 @@ static int holds(struct apply *apply, struct saga_step *step, const struct expr 
     return -1;
 }
 
-/* --- from step to step: each of these returns the next one to enter, -1 = there is something to wait for, or the saga is over --- */
+/* --- from step to step: each of these returns the next one to enter, SAGA_ITSELF = there is something to wait for, or the saga is over --- */
 
 /* After a settled one: the next of its list; at the end of the list its group is done. */
-int forward_follow(struct apply *apply, int index)
+struct saga_place forward_follow(struct apply *apply, struct saga_place place)
 {
-    if (parallel_lost(apply, index)) {
+    if (parallel_lost(apply, place)) {
         compensate_next(apply);
-        return -1;
+        return SAGA_ITSELF;
     }
-    for (; index >= 0; index = apply->definition->steps[index].parent) {
-        int next = definition_follower(apply->definition, index), parent = apply->definition->steps[index].parent;
-        bool joins = parent >= 0 && apply->definition->steps[parent].kind == STEP_PARALLEL;
+    for (struct saga_place parent; place.index >= 0; place = parent) {
+        int next = definition_follower(apply->definition, place.index);
+        enum step_kind kind;
 
         if (next >= 0)
-            return next;
-        if (joins && !parallel_join(apply, parent))
-            return -1; /* the other branches are under way */
-        if (parent >= 0 && apply_is_group(apply->definition, saga_step_find(apply->next, parent)))
+            return (struct saga_place){next, place.iteration};
+        parent = apply_around(apply, place);
+        kind = parent.index < 0 ? STEP_SEQUENCE : apply->definition->steps[parent.index].kind;
+        if ((kind == STEP_PARALLEL && !parallel_join(apply, parent)) || (kind == STEP_FOREACH && !foreach_follow(apply, parent)))
+            return SAGA_ITSELF; /* the other branches or iterations are under way */
+        if (parent.index >= 0 && apply_is_group(apply->definition, saga_step_find(apply->next, parent)))
             forward_settle(apply, saga_step_find(apply->next, parent), STEP_DONE);
-        if (joins)
+        if (kind == STEP_PARALLEL)
             compensate_ready(apply);
     }
     forward_complete_saga(apply);
-    return -1;
+    return SAGA_ITSELF;
 }
 
 static void leave_out(struct apply *apply, struct saga_step *step)
 {
     forward_settle(apply, step, STEP_SKIPPED);
-    apply_history(apply, HISTORY_SKIPPED, step->index, 0);
+    apply_history(apply, HISTORY_SKIPPED, saga_place_of(step), 0);
 }
 
-int forward_jump(struct apply *apply, int from, int to)
+struct saga_place forward_jump(struct apply *apply, struct saga_place from, int to)
 {
-    const struct definition_step *steps = apply->definition->steps;
-
-    for (int i = from; i >= 0; i = steps[i].parent) {
-        int next = definition_follower(apply->definition, i);
+    for (struct saga_place at = from, parent; at.index >= 0; at = parent) {
+        int next = definition_follower(apply->definition, at.index);
 
         for (; next >= 0 && next != to && !apply->failed; next = definition_follower(apply->definition, next)) {
-            struct saga_step *step = add_step(apply, next);
+            struct saga_step *step = add_step(apply, (struct saga_place){next, at.iteration});
 
             if (step != NULL)
                 leave_out(apply, step);
         }
         if (next == to)
-            return to;
-        if (steps[i].parent >= 0)
-            forward_settle(apply, saga_step_find(apply->next, steps[i].parent), STEP_DONE);
+            return (struct saga_place){to, at.iteration};
+        parent = apply_around(apply, at);
+        if (parent.index >= 0)
+            forward_settle(apply, saga_step_find(apply->next, parent), STEP_DONE);
     }
-    return -1;
+    return SAGA_ITSELF;
 }
 
-static int skip(struct apply *apply, struct saga_step *step)
+static struct saga_place skip(struct apply *apply, struct saga_step *step)
 {
     leave_out(apply, step);
-    return forward_follow(apply, step->index);
+    return forward_follow(apply, saga_place_of(step));
 }
 
-int forward_enter_failed(struct apply *apply, struct saga_step *step)
+struct saga_place forward_enter_failed(struct apply *apply, struct saga_step *step)
 {
     forward_settle(apply, step, STEP_FAILED);
     fail(apply, step);
-    return -1;
+    return SAGA_ITSELF;
 }
 
-static int enter_switch(struct apply *apply, struct saga_step *step)
+static struct saga_place enter_switch(struct apply *apply, struct saga_step *step)
 {
     const struct definition_step *definition = definition_of(apply, step);
     int yes = 0, branch = 0, first = -1;
@@ -288,28 +285,28 @@ static int enter_switch(struct apply *apply, struct saga_step *step)
     if (first < 0)
         return skip(apply, step);
     step->chosen = branch + 1;
-    return first;
+    return (struct saga_place){first, step->iteration};
 }
 
 /* Its branches, one after the other: each up to where it waits. */
-static int enter_parallel(struct apply *apply, int index)
+static struct saga_place enter_parallel(struct apply *apply, struct saga_place place)
 {
-    for (int i = 0; i < apply->definition->steps[index].branches; i++) {
-        if (saga_step_find(apply->next, index)->status != STEP_RUNNING || apply->failed)
+    for (int i = 0; i < apply->definition->steps[place.index].branches; i++) {
+        if (saga_step_find(apply->next, place)->status != STEP_RUNNING || apply->failed)
             break; /* decided already, or it failed */
-        forward_from(apply, definition_first(apply->definition, index, i));
+        forward_from(apply, (struct saga_place){definition_first(apply->definition, place.index, i), place.iteration});
     }
-    return -1;
+    return SAGA_ITSELF;
 }
 
-static int enter(struct apply *apply, int index)
+static struct saga_place enter(struct apply *apply, struct saga_place place)
 {
-    struct saga_step *step = add_step(apply, index);
+    struct saga_step *step = add_step(apply, place);
     const struct definition_step *definition = step == NULL ? NULL : definition_of(apply, step);
     int yes = 1;
 
     if (step == NULL)
-        return -1;
+        return SAGA_ITSELF;
     if (definition->when != NULL)
         yes = holds(apply, step, definition->when);
     if (yes < 0)
@@ -317,9 +314,10 @@ static int enter(struct apply *apply, int index)
     if (yes == 0)
         return skip(apply, step);
     switch (definition->kind) {
-    case STEP_SEQUENCE: return definition_first(apply->definition, index, 0);
+    case STEP_SEQUENCE: return (struct saga_place){definition_first(apply->definition, place.index, 0), place.iteration};
     case STEP_SWITCH: return enter_switch(apply, step);
-    case STEP_PARALLEL: return enter_parallel(apply, index);
+    case STEP_PARALLEL: return enter_parallel(apply, place);
+    case STEP_FOREACH: return foreach_enter(apply, step);
     case STEP_SLEEP: return wait_enter_sleep(apply, step);
     case STEP_WAIT: return wait_enter(apply, step);
     case STEP_VALUE: return fallback_enter_value(apply, step);
@@ -330,25 +328,31 @@ static int enter(struct apply *apply, int index)
     case STEP_COMMAND: break;
     }
     send(apply, step);
-    return -1;
+    return SAGA_ITSELF;
 }
 
-void forward_from(struct apply *apply, int index)
+void forward_from(struct apply *apply, struct saga_place place)
 {
-    while (index >= 0 && !apply->failed)
-        index = enter(apply, index);
+    apply->entering++;
+    do {
+        while (place.index >= 0 && !apply->failed)
+            place = enter(apply, place);
+        place = apply->entering > 1 ? SAGA_ITSELF : foreach_next(apply);
+    } while (place.index >= 0 && !apply->failed);
+    apply->entering--;
 }
 
 /* With an attempt unanswered the participant may have acted: the step counts as maybe done. */
 static void stand_in_or_fail(struct apply *apply, struct saga_step *step)
 {
-    int other = -1;
+    struct saga_place other = SAGA_ITSELF;
 
     forward_settle(apply, step, step->unanswered ? STEP_UNKNOWN : STEP_FAILED);
     if (step->unanswered)
         step->done_order = apply_next_order(apply);
-    other = parallel_lost(apply, step->index) ? -1 : fallback_of(apply, step);
-    if (other < 0)
+    if (!parallel_lost(apply, saga_place_of(step)))
+        other = fallback_of(apply, step);
+    if (other.index < 0)
         fail(apply, step);
     else
         forward_from(apply, other);
@@ -357,7 +361,7 @@ static void stand_in_or_fail(struct apply *apply, struct saga_step *step)
 /* The step's budget is spent. */
 static void give_up(struct apply *apply, struct saga_step *step)
 {
-    apply_history(apply, HISTORY_EXHAUSTED, step->index, step->attempts);
+    apply_history(apply, HISTORY_EXHAUSTED, saga_place_of(step), step->attempts);
     stand_in_or_fail(apply, step);
 }
 
@@ -371,12 +375,13 @@ void forward_fall_back(struct apply *apply, struct saga_step *step, const char *
 static void try_again(struct apply *apply, struct saga_step *step, json_t *error, int64_t retry_after_ms)
 {
     const struct definition_step *definition = definition_of(apply, step);
-    int64_t delay = retry_delay_ms(&definition->retry, apply->next->id, definition->name, step->attempts - step->forgiven + 1);
+    char name[SAGA_PLACE_NAME_MAX];
+    int64_t delay = retry_delay_ms(&definition->retry, apply->next->id, apply_name(apply, step, name), step->attempts - step->forgiven + 1);
 
     if (delay < retry_after_ms)
         delay = retry_after_ms;
     apply_set(apply, &step->error, error);
-    if (parallel_lost(apply, step->index) ||
+    if (parallel_lost(apply, saga_place_of(step)) ||
         !apply_retry_allowed(apply, &definition->retry, step, step->attempts - step->forgiven, error_code(step->error), delay)) {
         give_up(apply, step);
         return;
@@ -408,18 +413,18 @@ static void done(struct apply *apply, const struct saga_event *event, struct sag
     forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
     json_decref(step->error);
     step->error = NULL;
-    apply_history(apply, HISTORY_DONE, step->index, step->attempts);
+    apply_history(apply, HISTORY_DONE, saga_place_of(step), step->attempts);
     if (meaning->output_failed) {
         apply_set(apply, &step->error, json_incref(meaning->error));
         fail(apply, step);
         return;
     }
-    forward_from(apply, forward_follow(apply, step->index));
+    forward_from(apply, forward_follow(apply, saga_place_of(step)));
 }
 
 static void refused(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
 {
-    apply_history(apply, HISTORY_REFUSED, step->index, event->attempt);
+    apply_history(apply, HISTORY_REFUSED, saga_place_of(step), event->attempt);
     child_refused(apply, step);
     if (only_forward(apply, step)) {
         step->refused = true;
@@ -455,10 +460,10 @@ static void awaited(struct apply *apply, const struct saga_event *event, struct 
     if (meaning->outcome == REPLY_PENDING) {
         step->due_at_ms = apply_reply_due(apply, &definition->retry, step, definition->timeout_ms);
         step->changed = true;
-        apply_history(apply, HISTORY_PENDING, step->index, event->attempt);
+        apply_history(apply, HISTORY_PENDING, saga_place_of(step), event->attempt);
         return;
     }
-    apply_history(apply, HISTORY_TRANSIENT, step->index, event->attempt);
+    apply_history(apply, HISTORY_TRANSIENT, saga_place_of(step), event->attempt);
     try_again(apply, step, json_incref(meaning->error), event->retry_after_ms);
 }
 
@@ -482,7 +487,8 @@ void forward_again(struct apply *apply, struct saga_step *step)
     case STEP_SAGA:
     case STEP_SEQUENCE:
     case STEP_SWITCH:
-    case STEP_PARALLEL: send(apply, step); break;
+    case STEP_PARALLEL:
+    case STEP_FOREACH: send(apply, step); break;
     }
 }
 
@@ -498,7 +504,7 @@ void forward_complete(struct apply *apply, struct saga_step *step, json_t *outpu
     forward_take_output(apply, step, output == NULL ? json_null() : output, NULL);
     json_decref(step->error);
     step->error = NULL;
-    forward_from(apply, forward_follow(apply, step->index));
+    forward_from(apply, forward_follow(apply, saga_place_of(step)));
 }
 
 void forward_skip(struct apply *apply, struct saga_step *step, json_t *output)
@@ -514,7 +520,7 @@ void forward_skip(struct apply *apply, struct saga_step *step, json_t *output)
     step->unanswered = maybe;
     if (output != NULL || done)
         forward_take_output(apply, step, output == NULL ? json_null() : output, NULL);
-    forward_from(apply, forward_follow(apply, step->index));
+    forward_from(apply, forward_follow(apply, saga_place_of(step)));
 }
 
 static bool resumes(struct apply *apply, const struct saga_event *event, struct saga_step *step, struct reply_meaning *meaning)
@@ -540,7 +546,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         apply->effects->disposition = success ? IGNORED_DUPLICATE : IGNORED_LATE;
         return;
     }
-    if (success && undo_named(apply, event, step) && !awaits && parallel_lost(apply, step->index)) {
+    if (success && undo_named(apply, event, step) && !awaits && parallel_lost(apply, saga_place_of(step))) {
         forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
         compensate_late(apply, step);
         return;
@@ -555,7 +561,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         return;
     switch (step->status) {
     case STEP_FAILED:
-        if (success && step->attempts > 0 && fallback_taken(step) && (!parallel_lost(apply, step->index) || step->done_order > 0)) {
+        if (success && step->attempts > 0 && fallback_taken(step) && (!parallel_lost(apply, saga_place_of(step)) || step->done_order > 0)) {
             fallback_done_after_all(apply, step, meaning);
             apply->effects->disposition = IGNORED_LATE;
         } else if (success && step->attempts > 0) {
@@ -575,7 +581,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
         apply->effects->disposition = IGNORED_LATE;
         break;
     case STEP_SKIPPED: /* by an operator: what was sent before was done after all, and is undone if the saga turns back */
-        if (success && step->done_order == 0 && parallel_lost(apply, step->index)) {
+        if (success && step->done_order == 0 && parallel_lost(apply, saga_place_of(step))) {
             compensate_late(apply, step);
             break;
         }
@@ -612,6 +618,6 @@ void forward_due(struct apply *apply, struct saga_step *step)
         return;
     }
     step->unanswered = true;
-    apply_history(apply, HISTORY_TIMEOUT, step->index, step->attempts);
+    apply_history(apply, HISTORY_TIMEOUT, saga_place_of(step), step->attempts);
     try_again(apply, step, reply_error("TIMEOUT", "no answer in time"), 0);
 }

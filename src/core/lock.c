@@ -18,7 +18,7 @@ static bool key_of(struct apply *apply, struct saga_step *step, json_t **ret_key
 {
     json_t *key = NULL, *error = NULL;
 
-    if (!apply_template(apply, apply->definition->lock.key, &key, &error)) {
+    if (!apply_template(apply, apply->definition->lock.key, SAGA_ITSELF, &key, &error)) {
         if (step != NULL && error != NULL)
             apply_set(apply, &step->error, error);
         else
@@ -64,7 +64,7 @@ bool lock_ask(struct apply *apply, struct saga_step *step)
 
 void lock_leave(struct apply *apply)
 {
-    struct saga_step *step = apply->definition->lock.key == NULL ? NULL : saga_step_find(apply->next, 0);
+    struct saga_step *step = apply->definition->lock.key == NULL ? NULL : saga_step_find(apply->next, (struct saga_place){0, -1});
     json_t *key = NULL;
 
     if (step == NULL || step->sent_at_ms == 0 || !key_of(apply, NULL, &key))
@@ -103,7 +103,7 @@ struct definition *lock_definition(void)
     definition->steps = calloc(1, sizeof *definition->steps);
     if (definition->steps != NULL) {
         definition->steps_len = 1;
-        definition->steps[0] = (struct definition_step){.kind = STEP_WAIT, .parent = -1, .after = 1};
+        definition->steps[0] = (struct definition_step){.kind = STEP_WAIT, .parent = -1, .each = -1, .after = 1};
         definition->steps[0].name = strdup(HELD);
         definition->steps[0].signal = strdup("left");
     }

@@ -150,7 +150,7 @@ bool saga_migrate(struct saga *saga, const struct definition *to, char *ret_reas
         saga->steps[i].changed = true;
     }
     for (size_t i = 0; i < saga->history_len; i++) {
-        int *step = &saga->history[i].step;
+        int *step = &saga->history[i].place.index;
         const char *name = *step < 0 ? NULL : mapping.from->steps[*step].name;
 
         if (name != NULL) /* a reply may have come for a step that was never reached */

@@ -20,9 +20,9 @@ bool repeat_is_over(const struct apply *apply, const struct saga_step *step, int
 }
 
 /* The output stands in the step already. False: meaning->error says why it cannot be known. */
-static bool will_do(struct apply *apply, const struct saga_event *event, const struct repeat_policy *repeat, struct reply_meaning *meaning)
+static bool will_do(struct apply *apply, const struct saga_event *event, const struct saga_step *step, const struct repeat_policy *repeat, struct reply_meaning *meaning)
 {
-    struct expr_scope scope = apply_scope(apply);
+    struct expr_scope scope = apply_scope(apply, saga_place_of(step));
     struct baton_error err = {0};
     bool yes = false;
     enum baton_err rc = BATON_OK;
@@ -46,14 +46,14 @@ bool repeat_goes_on(struct apply *apply, const struct saga_event *event, struct 
     if (repeat == NULL || meaning->output_failed)
         return false;
     forward_take_output(apply, step, json_incref(meaning->output), meaning->dataref);
-    if (will_do(apply, event, repeat, meaning))
+    if (will_do(apply, event, step, repeat, meaning))
         return false;
     step->polls++;
     step->poll_from = step->forgiven = step->attempts;
     step->unanswered = true;
     step->changed = true;
-    apply_history(apply, HISTORY_POLLED, step->index, event->attempt);
-    if (parallel_lost(apply, step->index)) {
+    apply_history(apply, HISTORY_POLLED, saga_place_of(step), event->attempt);
+    if (parallel_lost(apply, saga_place_of(step))) {
         forward_fall_back(apply, step, "STOPPED", "no more polls where the saga does not go on");
         return true;
     }

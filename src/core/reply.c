@@ -148,7 +148,7 @@ static bool check_body(const struct definition_step *step, json_t *body, struct 
 bool reply_classify(const struct definition *definition, const struct saga_event *event, struct expr_scope *scope,
                     struct reply_meaning *ret_meaning)
 {
-    const struct definition_step *step = &definition->steps[event->step];
+    const struct definition_step *step = &definition->steps[event->place.index];
     struct reply_meaning meaning = {.outcome = event->outcome};
     json_t *body = event->body;
     bool fine = true;

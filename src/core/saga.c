@@ -146,6 +146,7 @@ void saga_free(struct saga *saga)
     if (saga == NULL)
         return;
     for (size_t i = 0; i < saga->steps_len; i++) {
+        json_decref(saga->steps[i].items);
         json_decref(saga->steps[i].output);
         json_decref(saga->steps[i].dataref);
         json_decref(saga->steps[i].error);
@@ -169,6 +170,7 @@ void saga_free(struct saga *saga)
     free(saga->reply_to.topic);
     free(saga->reply_to.correlation);
     free(saga->steps);
+    free(saga->slots);
     free(saga->history);
     free(saga);
 }
@@ -202,11 +204,15 @@ struct saga *saga_clone(const struct saga *saga)
     fine = copy_text(saga->reply_to.correlation, &copy->reply_to.correlation) && fine;
     copy->steps = saga->steps_cap == 0 ? NULL : malloc(saga->steps_cap * sizeof *copy->steps);
     copy->history = saga->history_cap == 0 ? NULL : malloc(saga->history_cap * sizeof *copy->history);
-    fine = fine && (copy->steps != NULL || saga->steps_cap == 0) && (copy->history != NULL || saga->history_cap == 0);
+    copy->slots = saga->slots == NULL ? NULL : malloc(saga->slots_cap * sizeof *copy->slots);
+    if (copy->slots != NULL)
+        memcpy(copy->slots, saga->slots, saga->slots_cap * sizeof *copy->slots);
+    fine = fine && (copy->slots != NULL || saga->slots == NULL) && (copy->steps != NULL || saga->steps_cap == 0) && (copy->history != NULL || saga->history_cap == 0);
     if (copy->steps == NULL)
         copy->steps_len = 0;
     for (size_t i = 0; i < copy->steps_len; i++) {
         copy->steps[i] = saga->steps[i];
+        json_incref(copy->steps[i].items);
         json_incref(copy->steps[i].output);
         json_incref(copy->steps[i].dataref);
         json_incref(copy->steps[i].error);
@@ -226,15 +232,6 @@ struct saga *saga_clone(const struct saga *saga)
         return NULL;
     }
     return copy;
-}
-
-struct saga_step *saga_step_find(const struct saga *saga, int index)
-{
-    for (size_t i = 0; i < saga->steps_len; i++) {
-        if (saga->steps[i].index == index)
-            return &saga->steps[i];
-    }
-    return NULL;
 }
 
 /* jansson 2.14: about 100 bytes for each member of an object, 40 for a value. */
@@ -261,12 +258,12 @@ static size_t json_heap_bytes(const json_t *value)
 
 size_t saga_heap_bytes(const struct saga *saga)
 {
-    size_t bytes = sizeof *saga + saga->steps_cap * sizeof *saga->steps + saga->history_cap * sizeof *saga->history +
+    size_t bytes = sizeof *saga + saga->steps_cap * sizeof *saga->steps + saga->slots_cap * sizeof *saga->slots + saga->history_cap * sizeof *saga->history +
                    json_heap_bytes(saga->input) + json_heap_bytes(saga->dataref) + json_heap_bytes(saga->output) + json_heap_bytes(saga->error) + json_heap_bytes(saga->signals) +
                    json_heap_bytes(saga->parent) + json_heap_bytes(saga->queue);
 
     for (size_t i = 0; i < saga->steps_len; i++)
-        bytes += json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].dataref) + json_heap_bytes(saga->steps[i].error) + json_heap_bytes(saga->steps[i].input) +
+        bytes += json_heap_bytes(saga->steps[i].items) + json_heap_bytes(saga->steps[i].output) + json_heap_bytes(saga->steps[i].dataref) + json_heap_bytes(saga->steps[i].error) + json_heap_bytes(saga->steps[i].input) +
                  json_heap_bytes(saga->steps[i].undo_input) + json_heap_bytes(saga->steps[i].child) + json_heap_bytes(saga->steps[i].undo);
     for (size_t i = 0; i < saga->history_len; i++)
         bytes += json_heap_bytes(saga->history[i].note);

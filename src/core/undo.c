@@ -88,7 +88,7 @@ bool undo_named(struct apply *apply, const struct saga_event *event, struct saga
         return false;
     undo = read(apply, step, event->compensation);
     if (undo == NULL) {
-        apply_history(apply, HISTORY_UNDO_IGNORED, step->index, event->attempt);
+        apply_history(apply, HISTORY_UNDO_IGNORED, saga_place_of(step), event->attempt);
         return false;
     }
     apply_set(apply, &step->undo, undo);

@@ -33,19 +33,19 @@ static const char *said(char out[SAID_MAX], const char *what, const struct saga_
     return out;
 }
 
-void verbs_note(struct apply *apply, const struct saga_event *event, int step)
+void verbs_note(struct apply *apply, const struct saga_event *event, struct saga_place place)
 {
     json_t *who = json_pack("{s:s, s:s*, s:s*}", "who", event->who, "why", event->why, "job", event->job);
 
     apply->failed = apply->failed || who == NULL;
-    apply_history_note(apply, HISTORY_VERB + event->verb, step, 0, who);
+    apply_history_note(apply, HISTORY_VERB + event->verb, place, 0, who);
 }
 
 /* --- turning back, ending --- */
 
 static bool parked_on_pivot(const struct apply *apply)
 {
-    const struct saga_step *step = saga_step_find(apply->next, apply->definition->pivot);
+    const struct saga_step *step = saga_step_find(apply->next, (struct saga_place){apply->definition->pivot, -1});
 
     return step != NULL && step->parked;
 }
@@ -64,12 +64,12 @@ void verbs_turn_back(struct apply *apply, const struct saga_event *event)
     const char *code = cancel ? CANCELLED_CODE : "COMPENSATE";
     char message[SAID_MAX];
 
-    verbs_note(apply, event, -1);
+    verbs_note(apply, event, SAGA_ITSELF);
     if (apply->next->paused_at_ms != 0)
         end_pause(apply);
     (void)said(message, cancel ? "cancelled" : "turned back", event);
     (void)apply_give_up_outstanding(apply, code, message);
-    compensate_begin(apply, -1, code, message);
+    compensate_begin(apply, SAGA_ITSELF, code, message);
 }
 
 static void turn_back(struct apply *apply, const struct saga_event *event)
@@ -122,7 +122,7 @@ static void terminate(struct apply *apply, const struct saga_event *event)
         refuse(apply, "its result is out already: skip or complete what is left to be undone");
         return;
     }
-    verbs_note(apply, event, -1);
+    verbs_note(apply, event, SAGA_ITSELF);
     (void)said(message, "ended without compensation", event);
     (void)apply_give_up_outstanding(apply, "TERMINATED", message);
     for (size_t i = 0; i < saga->steps_len; i++)
@@ -135,7 +135,7 @@ static void terminate(struct apply *apply, const struct saga_event *event)
     if (saga->error == NULL)
         apply_set(apply, &saga->error, json_pack("{s:n, s:s, s:s}", "step", "code", "TERMINATED", "message", message));
     saga->error_changed = true;
-    apply_history(apply, HISTORY_ENDED, -1, 0);
+    apply_history(apply, HISTORY_ENDED, SAGA_ITSELF, 0);
     (void)apply_effect(apply, EFFECT_RESULT);
 }
 
@@ -150,7 +150,7 @@ static void pause(struct apply *apply, const struct saga_event *event)
         refuse(apply, saga->paused_at_ms != 0 ? "it is paused already" : "it is parked: see to what it is parked on");
         return;
     }
-    verbs_note(apply, event, -1);
+    verbs_note(apply, event, SAGA_ITSELF);
     apply_park(apply, NULL, "%s", said(reason, "paused", event));
     saga->paused_at_ms = apply->at;
 }
@@ -166,7 +166,7 @@ static void resume(struct apply *apply, const struct saga_event *event)
                                                   : "it is not paused");
         return;
     }
-    verbs_note(apply, event, -1);
+    verbs_note(apply, event, SAGA_ITSELF);
     for (size_t i = 0; i < saga->steps_len; i++) {
         if (saga->steps[i].due_at_ms == 0)
             continue;
@@ -188,7 +188,7 @@ static void stand_still(struct apply *apply, const struct saga *before)
 
     for (size_t i = 0; i < saga->steps_len; i++) {
         struct saga_step *step = &saga->steps[i];
-        const struct saga_step *was = saga_step_find(before, step->index);
+        const struct saga_step *was = i < before->steps_len ? &before->steps[i] : NULL; /* none is ever taken away */
 
         if (step->due_at_ms != 0 && (was == NULL || was->due_at_ms != step->due_at_ms))
             step->due_at_ms -= apply->at - saga->paused_at_ms;
@@ -233,16 +233,16 @@ static bool at_hand(const struct apply *apply, const struct saga_step *step, enu
 static struct saga_step *step_of(struct apply *apply, const struct saga_event *event)
 {
     struct saga_step *found = NULL;
-    char names[256] = "";
+    char names[256] = "", name[SAGA_PLACE_NAME_MAX];
     size_t len = 0;
     int count = 0;
 
     for (size_t i = 0; i < apply->next->steps_len; i++) {
         struct saga_step *step = &apply->next->steps[i];
-        const char *name = apply_step_name(apply, step);
 
         if (!at_hand(apply, step, event->verb))
             continue;
+        (void)apply_name(apply, step, name);
         if (event->step_name != NULL && strcmp(event->step_name, name) == 0)
             return step;
         found = step;
@@ -287,6 +287,8 @@ static void about_step(struct apply *apply, const struct saga_event *event)
 {
     const struct saga *saga = apply->next;
     struct saga_step *step = NULL;
+    struct saga_place place;
+    char name[SAGA_PLACE_NAME_MAX];
 
     if (saga->paused_at_ms != 0) {
         refuse(apply, "it is paused: resume it first");
@@ -300,31 +302,37 @@ static void about_step(struct apply *apply, const struct saga_event *event)
         refuse(apply, "%s needs the name of a step", saga_verb_name(event->verb));
         return;
     }
-    if (event->step_name != NULL && definition_step_index(apply->definition, event->step_name, strlen(event->step_name)) < 0) {
-        refuse(apply, "%s version %lld has no step \"%.64s\"", apply->definition->name, (long long)apply->definition->version,
+    if (event->step_name != NULL && !saga_place_parse(apply->definition, event->step_name, strlen(event->step_name), &place)) {
+        int index = definition_step_index(apply->definition, event->step_name, strcspn(event->step_name, "."));
+
+        if (index >= 0 && apply->definition->steps[index].each >= 0)
+            refuse(apply, "step %s stands in a forEach: name the iteration too, such as %s.0", apply->definition->steps[index].name, apply->definition->steps[index].name);
+        else
+            refuse(apply, "%s version %lld has no step \"%.64s\"", apply->definition->name, (long long)apply->definition->version,
                event->step_name);
         return;
     }
     step = step_of(apply, event);
     if (step == NULL)
         return;
+    (void)apply_name(apply, step, name);
     if (event->verb == VERB_RETRY && step->status == STEP_DONE) {
-        refuse(apply, "step %s is done, its output could not be used: complete it with another", apply_step_name(apply, step));
+        refuse(apply, "step %s is done, its output could not be used: complete it with another", name);
         return;
     }
     if (event->verb == VERB_RETRY && event->value != NULL && !json_is_null(event->value) && !child_takes_input(apply, step)) {
-        refuse(apply, "step %s has a child that may have begun: retry it without another input", apply_step_name(apply, step));
+        refuse(apply, "step %s has a child that may have begun: retry it without another input", name);
         return;
     }
-    if (event->verb == VERB_RETRY && !compensate_under_way(step) && parallel_lost(apply, step->index)) {
-        refuse(apply, "nothing is sent for step %s any more, its branch has lost or the saga has turned back: skip or complete it", apply_step_name(apply, step));
+    if (event->verb == VERB_RETRY && !compensate_under_way(step) && parallel_lost(apply, saga_place_of(step))) {
+        refuse(apply, "nothing is sent for step %s any more, its branch has lost or the saga has turned back: skip or complete it", name);
         return;
     }
     if (event->verb != VERB_SKIP && apply_is_group(apply->definition, step)) {
-        refuse(apply, "%s is a group whose condition cannot be computed: skip it", apply_step_name(apply, step));
+        refuse(apply, "%s is a group that cannot be entered: skip it", name);
         return;
     }
-    verbs_note(apply, event, step->index);
+    verbs_note(apply, event, saga_place_of(step));
     if (event->verb == VERB_RETRY)
         again(apply, step, event->value);
     else
@@ -345,7 +353,7 @@ static void migrate(struct apply *apply, const struct saga_event *event)
         return;
     }
     apply->definition = saga->definition;
-    verbs_note(apply, event, -1);
+    verbs_note(apply, event, SAGA_ITSELF);
 }
 
 void verbs_apply(struct apply *apply, const struct saga_event *event)

@@ -13,7 +13,7 @@ static const struct definition_step *definition_of(const struct apply *apply, co
     return &apply->definition->steps[step->index];
 }
 
-static int begin(struct apply *apply, struct saga_step *step, int64_t due_at_ms)
+static struct saga_place begin(struct apply *apply, struct saga_step *step, int64_t due_at_ms)
 {
     step->status = STEP_WAITING;
     step->due_at_ms = due_at_ms;
@@ -21,21 +21,21 @@ static int begin(struct apply *apply, struct saga_step *step, int64_t due_at_ms)
     step->changed = true;
     json_decref(step->error); /* of before it waits anew */
     step->error = NULL;
-    apply_history(apply, HISTORY_WAITING, step->index, 0);
-    return -1;
+    apply_history(apply, HISTORY_WAITING, saga_place_of(step), 0);
+    return SAGA_ITSELF;
 }
 
-static int end(struct apply *apply, struct saga_step *step)
+static struct saga_place end(struct apply *apply, struct saga_step *step)
 {
     forward_settle(apply, step, STEP_DONE);
-    apply_history(apply, HISTORY_DONE, step->index, 0);
-    return forward_follow(apply, step->index);
+    apply_history(apply, HISTORY_DONE, saga_place_of(step), 0);
+    return forward_follow(apply, saga_place_of(step));
 }
 
 /* The time that the expression gives; false: step->error says why not. */
 static bool time_of(struct apply *apply, struct saga_step *step, int64_t *ret_ms)
 {
-    struct expr_scope scope = apply_scope(apply);
+    struct expr_scope scope = apply_scope(apply, saga_place_of(step));
     struct baton_error err = {0};
     json_t *value = NULL;
     enum baton_err rc = expr_eval(apply->definition->vm, definition_of(apply, step)->until, &scope, &value, &err);
@@ -50,7 +50,7 @@ static bool time_of(struct apply *apply, struct saga_step *step, int64_t *ret_ms
     return fine;
 }
 
-int wait_enter_sleep(struct apply *apply, struct saga_step *step)
+struct saga_place wait_enter_sleep(struct apply *apply, struct saga_step *step)
 {
     const struct definition_step *definition = definition_of(apply, step);
     int64_t until = apply->at + definition->timeout_ms;
@@ -85,7 +85,7 @@ static json_t *take_early(struct apply *apply, const char *name)
 }
 
 /* Takes payload over. */
-static int signalled(struct apply *apply, struct saga_step *step, json_t *payload)
+static struct saga_place signalled(struct apply *apply, struct saga_step *step, json_t *payload)
 {
     if (definition_of(apply, step)->lock && !lock_granted(apply, step, payload)) {
         json_decref(payload);
@@ -94,11 +94,11 @@ static int signalled(struct apply *apply, struct saga_step *step, json_t *payloa
     apply_set(apply, &step->output, payload);
     json_decref(step->error);
     step->error = NULL;
-    apply_history(apply, HISTORY_SIGNAL, step->index, 0);
+    apply_history(apply, HISTORY_SIGNAL, saga_place_of(step), 0);
     return end(apply, step);
 }
 
-int wait_enter(struct apply *apply, struct saga_step *step)
+struct saga_place wait_enter(struct apply *apply, struct saga_step *step)
 {
     const struct definition_step *definition = definition_of(apply, step);
     json_t *payload = definition->lock ? NULL : take_early(apply, definition->signal);
@@ -118,7 +118,7 @@ void wait_due(struct apply *apply, struct saga_step *step)
         forward_from(apply, end(apply, step));
         return;
     }
-    apply_history(apply, HISTORY_TIMEOUT, step->index, 0);
+    apply_history(apply, HISTORY_TIMEOUT, saga_place_of(step), 0);
     apply_set(apply, &step->error, definition->lock ? reply_error("LOCK_TIMEOUT", "another saga holds the lock")
                                                           : reply_error("TIMEOUT", "no signal in time"));
     switch (definition->on_timeout) {
@@ -126,7 +126,7 @@ void wait_due(struct apply *apply, struct saga_step *step)
     case ON_TIMEOUT_CONTINUE: forward_from(apply, end(apply, step)); break;
     case ON_TIMEOUT_GOTO:
         forward_settle(apply, step, STEP_DONE);
-        forward_from(apply, forward_jump(apply, step->index, definition->goto_step));
+        forward_from(apply, forward_jump(apply, saga_place_of(step), definition->goto_step));
         break;
     }
 }
@@ -134,19 +134,34 @@ void wait_due(struct apply *apply, struct saga_step *step)
 /* --- signals --- */
 
 /* Can the saga still get to this step, which it has not reached? The innermost group around it that was entered tells, if nothing is lost there. */
-static bool may_come(const struct apply *apply, int index)
+static bool may_come_to(const struct apply *apply, struct saga_place place)
 {
     const struct definition_step *steps = apply->definition->steps;
 
-    if (saga_step_find(apply->next, index) != NULL || parallel_lost(apply, index))
+    if (saga_step_find(apply->next, place) != NULL || parallel_lost(apply, place))
         return false;
-    for (int inner = index, i = steps[index].parent; i >= 0; inner = i, i = steps[i].parent) {
-        const struct saga_step *group = saga_step_find(apply->next, i);
+    for (struct saga_place inner = place, around = apply_around(apply, place); around.index >= 0; inner = around, around = apply_around(apply, around)) {
+        const struct saga_step *group = saga_step_find(apply->next, around);
 
         if (group != NULL)
-            return group->status == STEP_RUNNING && (steps[i].kind != STEP_SWITCH || group->chosen == steps[inner].branch + 1);
+            return group->status == STEP_RUNNING && (steps[around.index].kind != STEP_SWITCH || group->chosen == steps[inner.index].branch + 1);
     }
     return true;
+}
+
+/* In a forEach: in an iteration that is under way, or in one to come. */
+static bool may_come(const struct apply *apply, int index)
+{
+    int each = apply->definition->steps[index].each;
+    const struct saga_step *group = each < 0 ? NULL : saga_step_find(apply->next, (struct saga_place){each, -1});
+    bool may = false;
+
+    if (group == NULL)
+        return may_come_to(apply, (struct saga_place){each < 0 ? index : each, -1});
+    may = group->status == STEP_RUNNING && group->begun < group->count && !parallel_lost(apply, saga_place_of(group));
+    for (int i = 0; i < group->begun && !may; i++)
+        may = may_come_to(apply, (struct saga_place){index, i});
+    return may;
 }
 
 static bool waits_for(const struct definition_step *step, const char *signal)
@@ -171,7 +186,7 @@ static void ignore(struct apply *apply, enum history_kind kind)
 {
     apply->effects->disposition = IGNORED_LATE;
     apply->next->late++;
-    apply_history(apply, kind, -1, 0);
+    apply_history(apply, kind, SAGA_ITSELF, 0);
 }
 
 static void keep(struct apply *apply, const struct saga_event *event)
@@ -183,7 +198,7 @@ static void keep(struct apply *apply, const struct saga_event *event)
     apply->failed = apply->failed || signal == NULL;
     apply->failed = json_array_append_new(saga->signals, signal) != 0 || apply->failed;
     saga->signals_changed = true;
-    apply_history(apply, HISTORY_SIGNAL_KEPT, -1, 0);
+    apply_history(apply, HISTORY_SIGNAL_KEPT, SAGA_ITSELF, 0);
 }
 
 void wait_signal(struct apply *apply, const struct saga_event *event)

@@ -8,11 +8,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define KEY_MAX (SAGA_ID_MAX + DEFINITION_ENTRY_NAME_MAX + 16)
+#define KEY_MAX (SAGA_ID_MAX + SAGA_PLACE_NAME_MAX + 16)
 #define CREWS 2 /* threads; each has its services, its consumer and its producer */
 
 struct command {
-    char saga[SAGA_ID_MAX + 1], step[DEFINITION_ENTRY_NAME_MAX + 8];
+    char saga[SAGA_ID_MAX + 1], step[SAGA_PLACE_NAME_MAX];
     char key[KEY_MAX], correlation[KEY_MAX + 160], reply_topic[256];
     const struct example_step *role; /* NULL = not of an example: it is done, and that is all */
     bool undo;

@@ -162,7 +162,7 @@ static enum baton_err produce_answer(struct engine *engine, const struct saga *s
     const struct wire_child_answer answer = {.parent_id = json_string_value(json_object_get(saga->parent, "saga")),
                                              .step = json_string_value(json_object_get(saga->parent, "step")), .action = effect->action,
                                              .attempt = effect->attempt, .child_id = saga->id, .outcome = effect->outcome, .body = effect->input,
-                                             .dataref = completed ? saga_dataref(saga, saga->definition->output, -1) : NULL};
+                                             .dataref = completed ? saga_dataref(saga, saga->definition->output, SAGA_ITSELF, false) : NULL};
     enum baton_err rc = wire_child_answer_write(&answer, &engine->names, &engine->out, err);
 
     return rc == BATON_OK ? decide_produce_out(engine, TAG_CAUSE, err) : rc;
@@ -371,19 +371,19 @@ static enum baton_err decide_reply(struct engine *engine, struct item *item, str
     const char *service = NULL;
     struct saga_event event = {.kind = EVENT_REPLY, .at_ms = engine->now_ms};
     struct baton_error why;
-    int index = -1;
+    struct saga_place place = SAGA_ITSELF;
     enum baton_err rc = BATON_OK;
 
     if (entry->broken)
         return dead_letter(engine, item, DLQ_UNKNOWN_DEFINITION, "the saga's definition is not on the definitions topic: deploy it, then replay this", err);
     if (saga == NULL)
         return dead_letter(engine, item, DLQ_ORPHAN_REPLY, "no such saga: it never started here, or its retention is over", err);
-    index = definition_step_index(saga->definition, id->step, strlen(id->step));
-    reached = index < 0 ? NULL : saga_step_find(saga, index);
+    if (saga_place_parse(saga->definition, id->step, strlen(id->step), &place))
+        reached = saga_step_find(saga, place);
     if (reached == NULL || id->attempt > (id->action == ACTION_EXECUTE ? reached->attempts : reached->compensations))
         return dead_letter(engine, item, DLQ_WRONG_STEP,
                            "the saga has sent no such command: the correlation id must be echoed as it came", err);
-    step = &saga->definition->steps[index];
+    step = &saga->definition->steps[place.index];
     service = id->action == ACTION_EXECUTE ? step->service : saga_undo_service(saga, reached); /* NULL = a child */
     if (strcmp(reply_topic_of(engine, service), cause.topic) != 0) {
         (void)baton_fail(&why, BATON_E_POISON, "replies of %s %s are believed from %s only", service == NULL ? "the child of" : "service",
@@ -398,7 +398,7 @@ static enum baton_err decide_reply(struct engine *engine, struct item *item, str
         *err = why;
         return rc;
     }
-    event.step = index;
+    event.place = place;
     event.action = id->action;
     event.attempt = id->attempt;
     event.outcome = item->reply.outcome;

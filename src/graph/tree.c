@@ -320,6 +320,9 @@ static void tell_entry(struct tree *tree, struct node *node, const json_t *step,
     tell(tree, node, INK_STATUS, arena_say(&tree->arena, "%s%s%s%s%s", whose, status, times_text(tree, "attempts", json_integer_value(json_object_get(step, "attempts"))),
                                            times_text(tree, "compensations", json_integer_value(json_object_get(step, "compensations"))),
                                            times_text(tree, "polls", json_integer_value(json_object_get(step, "polls")))));
+    if (json_object_get(step, "count") != NULL)
+        tell(tree, node, INK_TEXT, arena_say(&tree->arena, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " iterations", json_integer_value(json_object_get(step, "finished")),
+                                             json_integer_value(json_object_get(step, "count"))));
     if (settled > 0 && first > 0 && settled > first)
         tell(tree, node, INK_TEXT, arena_say(&tree->arena, "at +%s, took %s", duration_text(tree, settled - tree->started_ms), duration_text(tree, settled - first)));
     else if (settled > 0)
@@ -332,11 +335,54 @@ static void tell_entry(struct tree *tree, struct node *node, const json_t *step,
         tell(tree, node, INK_ERROR, error_text(tree, error));
 }
 
+/* Tones of the iterations of one step together: what needs somebody first, then what is under way. */
+static enum tone worse_of(enum tone one, enum tone other)
+{
+    static const enum tone order[] = {TONE_BAD, TONE_ACTIVE, TONE_UNDONE, TONE_GOOD, TONE_SKIPPED};
+
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        if (one == order[i] || other == order[i])
+            return order[i];
+    }
+    return one;
+}
+
+/* Of a step in a forEach: how many of its iterations stand how, and the first error. */
+static bool tell_iterations(struct tree *tree, struct node *node)
+{
+    size_t len = strlen(node->name);
+    json_t *tally = json_object(), *entry = NULL, *n = NULL;
+    const json_t *error = NULL;
+    const char *name = NULL, *status = NULL, *text = "";
+    bool any = false;
+
+    json_object_foreach((json_t *)(uintptr_t)tree->steps, name, entry) {
+        if (strncmp(name, node->name, len) != 0 || name[len] != '.')
+            continue;
+        status = text_of(tree, entry, "status");
+        (void)json_object_set_new(tally, status, json_integer(json_integer_value(json_object_get(tally, status)) + 1));
+        node->tone = any ? worse_of(node->tone, tone_of(status)) : tone_of(status);
+        node->undone = node->undone || tone_of(status) == TONE_UNDONE || strcmp(status, "compensation-failed") == 0;
+        error = error == NULL && json_is_object(json_object_get(entry, "error")) ? json_object_get(entry, "error") : error;
+        any = true;
+    }
+    json_object_foreach(tally, status, n)
+        text = arena_say(&tree->arena, "%s%s%" JSON_INTEGER_FORMAT " %s", text, text[0] == '\0' ? "" : ", ", json_integer_value(n), status);
+    if (any) {
+        node->reached = node->tone != TONE_SKIPPED;
+        tell(tree, node, INK_STATUS, text);
+    }
+    if (error != NULL)
+        tell(tree, node, INK_ERROR, error_text(tree, error));
+    json_decref(tally);
+    return any;
+}
+
 static void tell_run(struct tree *tree, struct node *node)
 {
     const json_t *step = json_object_get(tree->steps, node->name), *other = json_object_get(tree->steps, arena_say(&tree->arena, "%s:fallback", node->name));
 
-    if (tree->steps != NULL && step == NULL)
+    if (tree->steps != NULL && step == NULL && !tell_iterations(tree, node))
         node->tone = TONE_AHEAD;
     if (step != NULL)
         tell_entry(tree, node, step, "");

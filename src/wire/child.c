@@ -17,14 +17,14 @@
 
 static const char *child_of(const struct saga *saga, const struct effect *effect)
 {
-    return json_string_value(saga_step_find(saga, effect->step)->child);
+    return json_string_value(saga_step_find(saga, effect->place)->child);
 }
 
 /* --- to the child --- */
 
 static void put_start(const struct saga *saga, const struct effect *effect, struct wire_out *out)
 {
-    const struct definition_step *step = &saga->definition->steps[effect->step];
+    const struct definition_step *step = &saga->definition->steps[effect->place.index];
 
     record_header_text(out, "saga-type", step->child);
     if (step->child_version > 0)
@@ -32,8 +32,8 @@ static void put_start(const struct saga *saga, const struct effect *effect, stru
     record_header_number(out, DEPTH, json_integer_value(json_object_get(saga->parent, "depth")) + 1);
     if (step->detached)
         record_header_literal(out, DETACHED, "true");
-    if (saga_step_find(saga, effect->step)->input == NULL) /* else it is an operator's */
-        dataref_write(out, saga_dataref(saga, step->input, -1));
+    if (saga_step_find(saga, effect->place)->input == NULL) /* else it is an operator's */
+        dataref_write(out, saga_dataref(saga, step->input, effect->place, false));
     json_write(&out->value, effect->input);
 }
 
@@ -49,10 +49,11 @@ static void put_undo(const struct saga *saga, const char *step, struct wire_out 
 enum baton_err wire_child_write(const struct saga *saga, const struct effect *effect, const struct wire_names *names, struct wire_out *out,
                                 struct baton_error *err)
 {
-    const char *step = saga->definition->steps[effect->step].name;
-    char id[WIRE_MESSAGE_ID_MAX];
-    size_t id_len = wire_message_id(id, saga->id, step, effect->action, effect->attempt);
+    char id[WIRE_MESSAGE_ID_MAX], step[SAGA_PLACE_NAME_MAX];
+    size_t id_len = 0;
 
+    (void)saga_place_name(saga->definition, effect->place, step);
+    id_len = wire_message_id(id, saga->id, step, effect->action, effect->attempt);
     record_begin(out);
     if (strlen(names->control) >= sizeof out->topic)
         return baton_fail(err, BATON_E_INVALID, "child of step %s: the topic name is too long", step);

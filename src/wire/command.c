@@ -40,26 +40,25 @@ static bool put_topic(struct wire_out *out, const struct wire_names *names, cons
 /* Where the input lies, if it is a value that came with a reference and goes on whole; not if an operator gave another one. */
 static const json_t *reference(const struct saga *saga, const struct effect *effect)
 {
-    const struct definition_step *step = &saga->definition->steps[effect->step];
-    const struct saga_step *reached = saga_step_find(saga, effect->step);
+    const struct definition_step *step = &saga->definition->steps[effect->place.index];
+    const struct saga_step *reached = saga_step_find(saga, effect->place);
     bool undo = effect->action == ACTION_COMPENSATE;
     const json_t *other = reached == NULL ? NULL : undo ? reached->undo_input : reached->input;
 
     if (other != NULL || (undo && (step->compensation == NULL || (reached != NULL && reached->undo != NULL))))
         return NULL;
-    return saga_dataref(saga, undo ? step->compensation->input : step->input, undo ? effect->step : -1);
+    return saga_dataref(saga, undo ? step->compensation->input : step->input, effect->place, undo);
 }
 
 enum baton_err wire_command_write(const struct saga *saga, const struct effect *effect, int64_t now_ms,
                                   const struct wire_names *names, struct wire_out *out, struct baton_error *err)
 {
-    const char *step = saga->definition->steps[effect->step].name;
-    char id[WIRE_MESSAGE_ID_MAX];
-    size_t plain_len = wire_message_id(id, saga->id, step, effect->action, effect->attempt);
-    size_t id_len = wire_signer_sign(names->signer, id, plain_len);
-    size_t key_len;
-    char key[WIRE_MESSAGE_ID_MAX];
+    char id[WIRE_MESSAGE_ID_MAX], key[WIRE_MESSAGE_ID_MAX], step[SAGA_PLACE_NAME_MAX];
+    size_t plain_len = 0, id_len = 0, key_len = 0;
 
+    (void)saga_place_name(saga->definition, effect->place, step);
+    plain_len = wire_message_id(id, saga->id, step, effect->action, effect->attempt);
+    id_len = wire_signer_sign(names->signer, id, plain_len);
     record_begin(out);
     if (!put_topic(out, names, effect->service))
         return baton_fail(err, BATON_E_INVALID, "command of step %s: the topic name of service \"%s\" is too long",

@@ -125,7 +125,7 @@ static enum baton_err read_arguments(const struct reading *reading)
         return WRONG(reading, "\"name\" must be the name of the signal");
     if (control->signal != NULL)
         control->signal = json_string_value(signal);
-    if (step != NULL && (!is_line(step, DEFINITION_ENTRY_NAME_MAX) || json_string_length(step) == 0))
+    if (step != NULL && (!is_line(step, SAGA_PLACE_NAME_MAX - 1) || json_string_length(step) == 0))
         return WRONG(reading, "\"step\" is not the name of a step");
     if (step == NULL && form->needs_step)
         return WRONG(reading, "%s needs a \"step\"", saga_verb_name(control->verb));

@@ -24,7 +24,7 @@ static size_t put(char *out, size_t at, const char *text)
     return at + len;
 }
 
-_Static_assert(SAGA_ID_MAX + 1 + DEFINITION_ENTRY_NAME_MAX + 8 + 3 + ATTEMPT_DIGITS_MAX + 1 + WIRE_TAG_LEN + 1 <= WIRE_MESSAGE_ID_MAX,
+_Static_assert(SAGA_ID_MAX + 1 + SAGA_PLACE_NAME_MAX + 3 + ATTEMPT_DIGITS_MAX + 1 + WIRE_TAG_LEN + 1 <= WIRE_MESSAGE_ID_MAX,
                "a message id of the longest parts must fit");
 
 static size_t put_number(char *out, size_t at, int number)
@@ -115,14 +115,14 @@ static bool step_valid(const char *text, size_t len)
     size_t i = 0;
     int64_t iteration;
 
-    if (len == 0 || len > DEFINITION_ENTRY_NAME_MAX + 7 || !letter(text[0]))
+    if (len == 0 || len >= SAGA_PLACE_NAME_MAX || !letter(text[0]))
         return false;
     while (i < len && (letter(text[i]) || digit(text[i]) || text[i] == '_' || text[i] == '-'))
         i++;
     if (i > DEFINITION_STEP_NAME_MAX)
         return false;
     i += part_len(text + i, len - i);
-    return i == len || (text[i] == '.' && number_parse(text + i + 1, len - i - 1, &iteration));
+    return i == len || (text[i] == '.' && number_parse(text + i + 1, len - i - 1, &iteration) && iteration < FOREACH_ITEMS_MAX);
 }
 
 bool wire_message_id_tagged(const char *id, size_t len)

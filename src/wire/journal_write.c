@@ -63,7 +63,11 @@ static void put_reply(struct buffer *out, const struct saga *saga, const struct 
 {
     const char *outcome = outcome_word(event->outcome);
     char id[WIRE_MESSAGE_ID_MAX];
-    size_t len = command_id(id, saga->definition->steps[event->step].name, event->action, event->attempt);
+    char name[SAGA_PLACE_NAME_MAX];
+    size_t len = 0;
+
+    (void)saga_place_name(saga->definition, event->place, name);
+    len = command_id(id, name, event->action, event->attempt);
 
     text_put(out, "{\"reply\":\"");
     buffer_append(out, id, len);
@@ -185,7 +189,7 @@ static void put_sent(struct buffer *out, const struct saga *saga, const struct e
 
     for (size_t i = 0; i < effects->len; i++) {
         const struct effect *effect = &effects->items[i];
-        char id[WIRE_MESSAGE_ID_MAX];
+        char id[WIRE_MESSAGE_ID_MAX], name[SAGA_PLACE_NAME_MAX];
         size_t len;
 
         if (effect->kind != EFFECT_COMMAND && effect->kind != EFFECT_CHILD)
@@ -195,7 +199,8 @@ static void put_sent(struct buffer *out, const struct saga *saga, const struct e
         else
             text_put(out, ",\"");
         first = false;
-        len = command_id(id, saga->definition->steps[effect->step].name, effect->action, effect->attempt);
+        (void)saga_place_name(saga->definition, effect->place, name);
+        len = command_id(id, name, effect->action, effect->attempt);
         buffer_append(out, id, len);
         buffer_char(out, '"');
     }
@@ -215,7 +220,7 @@ static void put_output_is_body(struct buffer *out, const struct saga *saga, cons
         else
             buffer_char(out, ',');
         first = false;
-        text_string(out, saga->definition->steps[saga->steps[i].index].name);
+        state_place_write(out, saga->definition, saga_place_of(&saga->steps[i]));
     }
     if (!first)
         buffer_char(out, ']');

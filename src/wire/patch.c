@@ -101,7 +101,7 @@ static void put_steps(struct buffer *out, const struct saga *saga, const json_t 
         else
             buffer_char(out, ',');
         first = false;
-        text_string(out, saga->definition->steps[step->index].name);
+        state_place_write(out, saga->definition, saga_place_of(step));
         buffer_char(out, ':');
         state_step_write(out, step, patch_output_is_body(step, body));
     }

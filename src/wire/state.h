@@ -7,6 +7,8 @@
 #include <baton/wire.h>
 
 /* One step's entry: status, then what is not zero. without_output: the journal has the output elsewhere. */
+/** The name of a step that stands there, in quotes. */
+void state_place_write(struct buffer *out, const struct definition *definition, struct saga_place place);
 void state_step_write(struct buffer *out, const struct saga_step *step, bool without_output);
 /* The entries from index `from` on, comma-separated, without brackets. */
 void state_history_write(struct buffer *out, const struct saga *saga, size_t from);

@@ -128,6 +128,16 @@ static uint32_t read_lost(struct reading *reading)
     return lost;
 }
 
+/* As many as are counted. */
+static json_t *read_items(struct reading *reading, const struct saga_step *step)
+{
+    json_t *items = read_value(reading, "items");
+
+    if (items != NULL && (!json_is_array(items) || json_array_size(items) != (size_t)step->count))
+        reading->wrong = "items";
+    return items;
+}
+
 static void read_step(struct reading *reading, struct saga_step *step)
 {
     const char *status = json_string_value(member(reading, "status"));
@@ -137,6 +147,10 @@ static void read_step(struct reading *reading, struct saga_step *step)
         return;
     }
     step->chosen = (int)read_number(reading, "case", DEFINITION_CASES_MAX + 1);
+    step->count = (int)read_number(reading, "count", FOREACH_ITEMS_MAX);
+    step->begun = (int)read_number(reading, "begun", step->count);
+    step->finished = (int)read_number(reading, "finished", step->begun);
+    step->items = read_items(reading, step);
     step->attempts = (int)read_number(reading, "attempts", INT_MAX);
     step->compensations = (int)read_number(reading, "compensations", INT_MAX);
     step->forgiven = (int)read_number(reading, "forgiven", INT_MAX);
@@ -168,30 +182,27 @@ static void read_step(struct reading *reading, struct saga_step *step)
 static void read_steps(struct reading *reading, struct saga *saga)
 {
     json_t *steps = (json_t *)member(reading, "steps");
-    size_t count = json_object_size(steps);
 
-    if (!json_is_object(steps) || count > saga->definition->steps_len) {
+    if (!json_is_object(steps)) {
         reading->wrong = "steps";
         return;
     }
-    saga->steps = calloc(count == 0 ? 1 : count, sizeof *saga->steps);
-    if (saga->steps == NULL) {
-        reading->nomem = true;
-        return;
-    }
-    saga->steps_cap = count == 0 ? 1 : count;
     for (void *it = json_object_iter(steps); it != NULL && reading->wrong == NULL;
          it = json_object_iter_next(steps, it)) {
         const char *name = json_object_iter_key(it);
         struct reading entry = {.object = json_object_iter_value(it), .where = name};
-        struct saga_step *step = &saga->steps[saga->steps_len];
+        struct saga_step *step = NULL;
+        struct saga_place place;
 
-        step->index = definition_step_index(saga->definition, name, strlen(name));
-        if (step->index < 0) {
+        if (!saga_place_parse(saga->definition, name, strlen(name), &place)) {
             reading->wrong = "steps";
             return;
         }
-        saga->steps_len++;
+        step = saga_step_add(saga, place);
+        if (step == NULL) {
+            reading->nomem = true;
+            return;
+        }
         read_step(&entry, step);
         reading->where = entry.wrong != NULL ? name : reading->where;
         reading->wrong = entry.wrong;
@@ -213,10 +224,8 @@ static bool read_history_entry(const json_t *value, const struct definition *def
         return false;
     entry->after_ms = json_integer_value(after);
     entry->attempt = (int)json_integer_value(attempt);
-    entry->step = -1;
-    if (json_is_string(step))
-        entry->step = definition_step_index(definition, json_string_value(step), json_string_length(step));
-    if (entry->step < 0 && !json_is_null(step))
+    entry->place = SAGA_ITSELF;
+    if (!json_is_null(step) && (!json_is_string(step) || !saga_place_parse(definition, json_string_value(step), json_string_length(step), &entry->place)))
         return false;
     entry->note = json_incref((json_t *)(uintptr_t)note);
     return true;

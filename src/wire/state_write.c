@@ -16,6 +16,14 @@
         }                                                                                                              \
     } while (0)
 
+void state_place_write(struct buffer *out, const struct definition *definition, struct saga_place place)
+{
+    char name[SAGA_PLACE_NAME_MAX];
+
+    (void)saga_place_name(definition, place, name);
+    text_string(out, name);
+}
+
 /* The branches' numbers, from 1. */
 static void put_lost(struct buffer *out, uint32_t lost)
 {
@@ -39,6 +47,9 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     PUT_NUMBER(out, "case", step->chosen);
     if (step->lost != 0)
         put_lost(out, step->lost);
+    PUT_NUMBER(out, "count", step->count);
+    PUT_NUMBER(out, "begun", step->begun);
+    PUT_NUMBER(out, "finished", step->finished);
     PUT_NUMBER(out, "attempts", step->attempts);
     PUT_NUMBER(out, "compensations", step->compensations);
     PUT_NUMBER(out, "forgiven", step->forgiven);
@@ -70,6 +81,10 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     if (step->input != NULL) {
         text_put(out, ",\"input\":");
         json_write(out, step->input);
+    }
+    if (step->items != NULL) {
+        text_put(out, ",\"items\":");
+        json_write(out, step->items);
     }
     if (step->undo_input != NULL) {
         text_put(out, ",\"undoInput\":");
@@ -106,8 +121,8 @@ void state_history_write(struct buffer *out, const struct saga *saga, size_t fro
         text_put(out, ",\"");
         buffer_text(out, history_kind_name(entry->kind));
         text_put(out, "\",");
-        if (entry->step >= 0 && (size_t)entry->step < saga->definition->steps_len)
-            text_string(out, saga->definition->steps[entry->step].name);
+        if (entry->place.index >= 0)
+            state_place_write(out, saga->definition, entry->place);
         else
             text_put(out, "null");
         buffer_char(out, ',');
@@ -219,7 +234,7 @@ void wire_state_write(struct buffer *out, const struct saga *saga)
     for (size_t i = 0; i < saga->steps_len; i++) {
         if (i > 0)
             buffer_char(out, ',');
-        text_string(out, saga->definition->steps[saga->steps[i].index].name);
+        state_place_write(out, saga->definition, saga_place_of(&saga->steps[i]));
         buffer_char(out, ':');
         state_step_write(out, &saga->steps[i], false);
     }

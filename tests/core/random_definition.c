@@ -63,6 +63,10 @@ static const char *const harmless[] = {
     "${saga.type .. '-' .. saga.version}",
     "${#(input.items or {})}",
     "${string.upper(input.who or 'x')}",
+    "${item}",
+    "${index}",
+    "${(index or 0) + 1}",
+    "${item and item.price}",
 };
 
 #define PICK(random, list) (list)[random_below((random), (int)(sizeof(list) / sizeof *(list)))]
@@ -205,7 +209,8 @@ struct maker {
     int commands, groups; /* made */
     int wanted;           /* commands in all, or a few more */
     int pivot;            /* number of the command; -1 = none; not in a parallel */
-    int parallels;        /* around */
+    int parallels;        /* and forEachs around */
+    bool each;            /* in a forEach: no other stands in it */
     struct seen seen;
 };
 
@@ -261,10 +266,10 @@ static void child(struct maker *maker)
     struct random *random = maker->random;
     struct buffer *text = maker->text;
     int index = maker->commands++;
-    bool detached = index != maker->pivot && random_one_in(random, 4);
+    bool detached = (index != maker->pivot || maker->parallels > 0) && random_one_in(random, 4);
 
     say(text, "{\"name\":\"s%d\"", index);
-    if (index == maker->pivot)
+    if (index == maker->pivot && maker->parallels == 0)
         say(text, ",\"pivot\":true");
     when(maker);
     say(text, ",\"saga\":{\"name\":\"other\",\"input\":");
@@ -362,9 +367,29 @@ static void branches(struct maker *maker, int depth)
     }
 }
 
+/* What is in it cannot be named outside of it. */
+static void each(struct maker *maker, int depth)
+{
+    static const char *const items[] = {"${input.items}", "${input.items}", "${input.items}", "${{1, 2, 3}}", "${{}}", "${{'a', {b = 1}}}", "${input.total}",
+                                        "${saga.id}",     "${1 + nil}"};
+    struct seen before = maker->seen;
+
+    maker->parallels++;
+    maker->each = true;
+    say(maker->text, "\"forEach\":{\"items\":\"%s\"", items[random_below(maker->random, random_one_in(maker->random, 4) ? 9 : 5)]);
+    if (random_one_in(maker->random, 2))
+        say(maker->text, ",\"maxConcurrency\":%d", 1 + random_below(maker->random, 3));
+    say(maker->text, ",\"steps\":");
+    list(maker, depth);
+    say(maker->text, "}");
+    maker->each = false;
+    maker->parallels--;
+    maker->seen = before;
+}
+
 static void group(struct maker *maker, int depth)
 {
-    int kind = random_below(maker->random, 4);
+    int kind = random_below(maker->random, maker->each ? 4 : 6);
 
     say(maker->text, "{\"description\":\"\"");
     if (kind > 1 || random_one_in(maker->random, 2))
@@ -378,7 +403,8 @@ static void group(struct maker *maker, int depth)
         say(maker->text, "\"sequence\":");
         list(maker, depth + 1);
         break;
-    default: cases(maker, depth + 1); break;
+    case 3: cases(maker, depth + 1); break;
+    default: each(maker, depth + 1); break;
     }
     say(maker->text, "}");
 }

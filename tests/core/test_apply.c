@@ -143,6 +143,22 @@ static const char to_come[] = ONE_HOUR SIDE_BY_SIDE("[" DO("b") ",{\"name\":\"w\
 static const char at_once[] =
     ONE_HOUR SIDE_BY_SIDE("[" DO("a") "],[{\"name\":\"n\",\"service\":\"s\",\"command\":\"C\",\"when\":\"${input.w}\"}],[" DO("b") "]", "\"any\"") "]}";
 
+/* Once for each item; the rows' sagas have none as their input, so that these are written down. Each output is {"n":7} where the row says seven. */
+#define FOR_EACH(name, members, steps) "{\"name\":\"" name "\",\"forEach\":{" members "\"steps\":[" steps "]}}"
+#define THREE "\"items\":\"${{'p', 'q', 'r'}}\","
+static const char each[] = ONE_HOUR DO("a") "," FOR_EACH("f", THREE "\"maxConcurrency\":2,", DO("b") "," DO("c")) "," DO("z") "]}";
+static const char each_alone[] = ONE_HOUR DO("a") "," FOR_EACH("f", THREE, DO("b")) "," DO("z") "]}";
+static const char each_none[] = ONE_HOUR DO("a") "," FOR_EACH("f", "\"items\":\"${input.none or steps.a.output.list}\",", DO("b")) "," DO("z") "]}";
+static const char each_empty[] = ONE_HOUR FOR_EACH("f", "\"items\":\"${{}}\",", DO("b")) "," DO("z") "]}";
+static const char each_some[] = ONE_HOUR FOR_EACH("f", THREE "\"maxConcurrency\":1,", "{\"name\":\"b\",\"when\":\"${item == 'q'}\",\"service\":\"s\",\"command\":\"C\"}") "," DO("z") "]}";
+static const char each_forward[] = ONE_HOUR PIVOT("p") "," FOR_EACH("f", THREE "\"maxConcurrency\":2,", DO("b")) "," DO("z") "]}";
+static const char each_race[] = ONE_HOUR SIDE_BY_SIDE("[" FOR_EACH("f", THREE "\"maxConcurrency\":2,", DO("b")) "],[" DO("d") "]", "\"any\"") "," DO("z") "]}";
+static const char races[] = ONE_HOUR FOR_EACH("f", THREE "\"maxConcurrency\":2,", SIDE_BY_SIDE("[" DO("b") "],[" DO("c") "]", "\"any\"")) "," DO("z") "]}";
+static const char each_waits[] = ONE_HOUR FOR_EACH("f", THREE "\"maxConcurrency\":1,", DO("b") ",{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"never\"}}") "]}";
+static const char waits_first[] = ONE_HOUR FOR_EACH("f", THREE "\"maxConcurrency\":1,", "{\"name\":\"w\",\"wait\":{\"signal\":\"go\",\"timeout\":\"never\"}}," DO("b")) "]}";
+static const char each_instead[] =
+    ONE_HOUR FOR_EACH("f", THREE "\"maxConcurrency\":2,", "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"retry\":{\"attempts\":1},\"fallback\":{\"service\":\"o\",\"command\":\"C\"}}") "," DO("z") "]}";
+
 static const struct row {
     const char *name;
     const char *when;
@@ -351,6 +367,36 @@ static const struct row {
     {"what is in flight in it is waited for", "start, ok a, no b, ok c", "a#1, b#1, c#1, d#1, ~c#1; running", deep},
     {"both in it are needed", "start, ok a, ok b, ok c, undone d", "a#1, b#1, c#1, d#1, ~d#1, z#1; running", deep},
 
+    /* forEach */
+    {"so many iterations at a time, and each goes on by itself", "start, ok a, ok b.1, ok b.0, ok c.1", "a#1, b.0#1, b.1#1, c.1#1, c.0#1, b.2#1; running", each},
+    {"done when all are", "start, ok a, ok b.1, ok b.0, ok b.2, ok z", "a#1, b.0#1, b.1#1, b.2#1, z#1, result; completed", each_alone},
+    {"one fails: what is in flight is waited for, and no other begins", "start, ok a, no b.0, ok b.1, undone b.1, undone a", "a#1, b.0#1, b.1#1, ~b.1#1, ~a#1, result; compensated", each},
+    {"they are undone side by side, each of them last first, after what came after them and before what came before",
+     "start, ok a, ok b.0, ok b.1, ok b.2, cancel, undone z, undone b.1, undone b.0, undone b.2, undone a",
+     "a#1, b.0#1, b.1#1, b.2#1, z#1, ~z#1, ~b.0#1, ~b.1#1, ~b.2#1, ~a#1, result; cancelled", each_alone},
+    {"no more of them at a time than went forth",
+     "start, ok a, ok b.0, ok b.1, ok c.0, ok c.1, ok b.2, ok c.2, cancel, undone z, undone c.1, undone b.1, undone c.0, undone c.2, undone b.0, undone b.2, undone a",
+     "a#1, b.0#1, b.1#1, c.0#1, c.1#1, b.2#1, c.2#1, z#1, ~z#1, ~c.0#1, ~c.1#1, ~b.1#1, ~c.2#1, ~b.0#1, ~b.2#1, ~a#1, result; cancelled", each},
+    {"each iteration has its own attempts", "start, ok a, again b.0, ok b.1, due, again b.0, no c.1, undone b.1, undone a",
+     "a#1, b.0#1, b.1#1, c.1#1, b.0#2, ~b.1#1, ~a#1, result; compensated", each},
+    {"no array, no forEach", "start, ok a, undone a", "a#1, ~a#1, result; compensated", each_none},
+    {"an empty one is done at once", "start, ok z", "z#1, result; completed", each_empty},
+    {"iterations that have nothing to do are done at once", "start, ok b.1, ok z", "b.1#1, z#1, result; completed", each_some},
+    {"past the pivot one parks, and the others go on", "start, ok p, no b.0, ok b.1, due, no b.0, ok b.2, retry b.0, ok b.0",
+     "p#1, b.0#1, b.1#1, b.2#1, b.0#2, parked, resumed, b.0#3, z#1; running", each_forward},
+    {"an operator names the iteration", "start, ok p, no b.0, due, no b.0, skip b, skip b.1, skip b.0, ok b.2", "p#1, b.0#1, b.1#1, b.0#2, parked, refused, b.2#1, resumed, z#1; running", each_forward},
+    {"an answer of an iteration that has not begun is late", "start, ok a, ok b.2#1, ok b.7#1", "a#1, b.0#1, b.1#1, late, late; running", each},
+    {"in a branch that loses, all of it is given up and undone", "start, ok b.0, ok d, undone b.0, undone b.1, undone b.2, ok z", "d#1, b.0#1, b.1#1, b.2#1, ~b.0#1, ~b.1#1, z#1, ~b.2#1, result; completed", each_race},
+    {"in a branch that fails, too", "start, ok b.0, no b.1, ok b.2, ok d, undone b.0, undone b.2", "d#1, b.0#1, b.1#1, b.2#1, ~b.0#1, ~b.2#1, z#1; running", each_race},
+    {"a race in each iteration", "start, ok b.0, ok c.1, undone c.0", "b.0#1, c.0#1, b.1#1, c.1#1, ~c.0#1, b.2#1, c.2#1, ~b.1#1; running", races},
+    {"paused, none begins", "start, ok a, pause, ok b.0, ok b.1, resume, due", "a#1, b.0#1, b.1#1, parked, resumed, c.0#1, c.1#1; running", each},
+    {"one signal for each iteration, early ones are kept", "start, signal go, ok b.0, signal go, signal go, signal go, ok b.1, ok b.2", "b.0#1, b.1#1, b.2#1, result; completed", each_waits},
+    {"one for the last iteration, which is under way", "start, ok b.0, signal go, ok b.1, signal go, signal go, ok b.2", "b.0#1, b.1#1, b.2#1, result; completed", each_waits},
+    {"one for an iteration to come", "start, signal go, signal go, ok b.0, ok b.1", "b.0#1, b.1#1; running", waits_first},
+    {"but none for iterations that are over", "start, ok b.0, signal go, ok b.1, signal go, ok b.2, signal go, signal go", "b.0#1, b.1#1, b.2#1, result, late; completed", each_waits},
+    {"something stands in for a step of one iteration", "start, ok b.0, again b.1, ok b:fallback.1, ok b.2", "b.0#1, b.1#1, b.2#1, b:fallback.1#1, z#1; running", each_instead},
+    {"terminated", "start, ok a, ok b.0, terminate, ok b.1", "a#1, b.0#1, b.1#1, c.0#1, result, late; terminated", each},
+
     /* sleeps; the rows begin at 1000 s */
     {"a sleep ends by itself", "start, ok a, +19, due", "a#1, early, b#1; running", sleepy},
     {"a sleep until a time, one until a time that is past, one until nonsense", "start, ok a, due, ok b, +200, ok c, undone c, undone b, undone a",
@@ -498,10 +544,12 @@ static void say_effects(struct buffer *said, const struct saga *saga, const stru
 {
     for (size_t i = 0; i < effects->len; i++) {
         const struct effect *effect = &effects->items[i];
+        char name[SAGA_PLACE_NAME_MAX];
 
         switch (effect->kind) {
         case EFFECT_COMMAND:
-            add(said, "%s%s#%d", effect->action == ACTION_EXECUTE ? "" : "~", saga->definition->steps[effect->step].name, effect->attempt);
+            (void)saga_place_name(saga->definition, effect->place, name);
+            add(said, "%s%s#%d", effect->action == ACTION_EXECUTE ? "" : "~", name, effect->attempt);
             break;
         case EFFECT_CHILD: /* test_child.c has those */
         case EFFECT_ANSWER: break;
@@ -596,10 +644,11 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
     if (step[0] == '\0')
         fail_msg("row says \"%s\"", word);
     event.kind = EVENT_REPLY;
-    event.step = definition_step_index(saga->definition, step, strlen(step));
+    if (!saga_place_parse(saga->definition, step, strlen(step), &event.place))
+        fail_msg("row says \"%s\"", word);
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
         if (strcmp(replies[i].verb, verb) == 0) {
-            const struct saga_step *entry = saga_step_find(saga, event.step);
+            const struct saga_step *entry = saga_step_find(saga, event.place);
 
             event.action = replies[i].action;
             event.outcome = replies[i].outcome;
@@ -710,7 +759,7 @@ static void the_error_says_who_holds_the_lock(void **state)
     json_write(&said, stage.saga->error);
     assert_text("error", &said, "{\"step\":\":lock\",\"code\":\"LOCKED\",\"message\":\"another saga holds the lock\"}");
     buffer_clear(&said);
-    json_write(&said, saga_step_find(stage.saga, 0)->error);
+    json_write(&said, saga_step_find(stage.saga, AT(0))->error);
     assert_text("error", &said, "{\"code\":\"LOCKED\",\"message\":\"another saga holds the lock\",\"details\":{\"owner\":\"o-2\"}}");
     buffer_free(&said);
     leave(&stage);
@@ -910,7 +959,7 @@ static void a_null_output_is_none(void **state)
     struct effects effects = {0};
     struct saga *saga = saga_of(once, vm, &definition, &effects);
     struct saga_event timer = {.kind = EVENT_TIMER, .at_ms = saga->due_at_ms};
-    struct saga_event late = {.kind = EVENT_REPLY, .at_ms = saga->due_at_ms, .attempt = 1, .outcome = REPLY_SUCCESS};
+    struct saga_event late = {.kind = EVENT_REPLY, .at_ms = saga->due_at_ms, .place = AT(0), .attempt = 1, .outcome = REPLY_SUCCESS};
 
     (void)state;
     assert_int_equal(saga_apply(&saga, &timer, &effects), BATON_OK);
@@ -940,7 +989,7 @@ static void sixteen_early_signals_are_kept_and_given_out_in_order(void **state)
     struct definition *definition = NULL;
     struct effects effects = {0};
     struct saga *saga = saga_of(patient, vm, &definition, &effects);
-    struct saga_event done = {.kind = EVENT_REPLY, .at_ms = 1000000, .attempt = 1, .outcome = REPLY_SUCCESS};
+    struct saga_event done = {.kind = EVENT_REPLY, .at_ms = 1000000, .place = AT(0), .attempt = 1, .outcome = REPLY_SUCCESS};
 
     (void)state;
     for (int i = 0; i < SAGA_SIGNALS_MAX; i++) {
@@ -953,8 +1002,8 @@ static void sixteen_early_signals_are_kept_and_given_out_in_order(void **state)
     assert_int_equal(saga->history[saga->history_len - 1].kind, HISTORY_SIGNAL_REFUSED);
     assert_int_equal(json_array_size(saga->signals), SAGA_SIGNALS_MAX);
     assert_int_equal(saga_apply(&saga, &done, &effects), BATON_OK);
-    assert_int_equal(json_integer_value(saga_step_find(saga, 1)->output), 0);
-    assert_int_equal(json_integer_value(saga_step_find(saga, 2)->output), 1);
+    assert_int_equal(json_integer_value(saga_step_find(saga, AT(1))->output), 0);
+    assert_int_equal(json_integer_value(saga_step_find(saga, AT(2))->output), 1);
     assert_int_equal(json_array_size(saga->signals), SAGA_SIGNALS_MAX - 2);
     effects_free(&effects);
     saga_free(saga);
@@ -1023,8 +1072,8 @@ static json_t *input_of(const struct effects *effects, size_t i)
 static void reply(struct saga **saga, struct effects *effects, const char *step, enum saga_action action, json_t *body)
 {
     int index = definition_step_index((*saga)->definition, step, strlen(step));
-    const struct saga_step *entry = saga_step_find(*saga, index);
-    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = (*saga)->updated_at_ms, .step = index, .action = action, .outcome = body == NULL ? REPLY_FAILURE : REPLY_SUCCESS,
+    const struct saga_step *entry = saga_step_find(*saga, AT(index));
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = (*saga)->updated_at_ms, .place = AT(index), .action = action, .outcome = body == NULL ? REPLY_FAILURE : REPLY_SUCCESS,
                                .attempt = action == ACTION_EXECUTE ? entry->attempts : entry->compensations, .body = body};
 
     assert_int_equal(saga_apply(saga, &event, effects), BATON_OK);
@@ -1095,7 +1144,7 @@ static void a_reply_names_what_undoes_its_step(void **state)
         struct definition *definition = NULL;
         struct effects effects = {0};
         struct saga *saga = saga_of(named, vm, &definition, &effects);
-        struct saga_event event = {.kind = EVENT_REPLY, .at_ms = 1000000, .attempt = 1, .outcome = REPLY_SUCCESS, .body = json_integer(7), .compensation = texts[i].named};
+        struct saga_event event = {.kind = EVENT_REPLY, .at_ms = 1000000, .place = AT(0), .attempt = 1, .outcome = REPLY_SUCCESS, .body = json_integer(7), .compensation = texts[i].named};
         struct buffer said = {0};
 
         assert_int_equal(saga_apply(&saga, &event, &effects), BATON_OK);
@@ -1120,7 +1169,7 @@ static void time_never_runs_back(void **state)
     struct definition *definition = NULL;
     struct effects effects = {0};
     struct saga *saga = saga_of(endless, vm, &definition, &effects);
-    struct saga_event late_clock = {.kind = EVENT_REPLY, .at_ms = 1, .attempt = 1, .outcome = REPLY_PENDING};
+    struct saga_event late_clock = {.kind = EVENT_REPLY, .at_ms = 1, .place = AT(0), .attempt = 1, .outcome = REPLY_PENDING};
 
     (void)state;
     assert_int_equal(saga_apply(&saga, &late_clock, &effects), BATON_OK);

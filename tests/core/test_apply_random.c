@@ -15,6 +15,8 @@
 #define EVENTS_MAX 40
 #define TIMERS_MAX 20000 /* after which silence alone must have ended or parked it */
 #define STEPS_MAX 128
+#define ITERATIONS_MAX 3
+#define SPOTS (STEPS_MAX * (1 + ITERATIONS_MAX)) /* a place in a run as a number: the step, and STEPS_MAX more for each iteration */
 #define NOISE_MAX 16
 
 static unsigned long long seed_now;
@@ -71,9 +73,10 @@ static void tell(struct buffer *out, const struct worker *worker)
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
 
-        say(out, "\n%d %s case=%d lost=%x parked=%d %d ~%d -%d polls=%d-%d fallback=%d%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step_status_name(step->status),
+        say(out, "\n%d.%d %d of %d of %d %s case=%d lost=%x parked=%d %d ~%d -%d polls=%d-%d fallback=%d%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step->iteration, step->finished, step->begun, step->count, step_status_name(step->status),
             step->chosen + 100 * step->forever, step->lost, step->parked, step->attempts, step->compensations, step->forgiven, step->polls, step->poll_from, step->fallback, step->refused, step->unanswered, step->done_order, (long long)step->first_at_ms,
             (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
+        tell_json(out, "items", step->items);
         tell_json(out, "output", step->output);
         tell_json(out, "error", step->error);
         tell_json(out, "dataref", step->dataref);
@@ -87,7 +90,7 @@ static void tell(struct buffer *out, const struct worker *worker)
     for (size_t i = 0; i < worker->effects.len; i++) {
         const struct effect *effect = &worker->effects.items[i];
 
-        say(out, " %d/%d/%d/%d@%lld", effect->kind, effect->step, effect->action, effect->attempt, (long long)effect->expires_at_ms);
+        say(out, " %d/%d.%d/%d/%d@%lld", effect->kind, effect->place.index, effect->place.iteration, effect->action, effect->attempt, (long long)effect->expires_at_ms);
         tell_json(out, "input", effect->input);
     }
 }
@@ -95,23 +98,23 @@ static void tell(struct buffer *out, const struct worker *worker)
 /* --- the book: what was really said and sent --- */
 
 struct book {
-    int sent[STEPS_MAX][2]; /* by action */
-    bool succeeded[STEPS_MAX]; /* a participant said so, to an attempt that was made */
-    int poll[STEPS_MAX];       /* of the last command of a repeat */
-    int poll_first[STEPS_MAX]; /* its first attempt */
-    bool answered[STEPS_MAX];  /* it was, with a success */
-    bool named[STEPS_MAX];     /* with a success a compensation that can be one was named */
-    bool silent[STEPS_MAX];    /* an attempt went unanswered */
-    bool by_hand[STEPS_MAX];   /* an operator said that it was done */
-    bool left[STEPS_MAX];      /* an operator said that its compensation is left out */
+    int sent[SPOTS][2]; /* by action */
+    bool succeeded[SPOTS]; /* a participant said so, to an attempt that was made */
+    int poll[SPOTS];       /* of the last command of a repeat */
+    int poll_first[SPOTS]; /* its first attempt */
+    bool answered[SPOTS];  /* it was, with a success */
+    bool named[SPOTS];     /* with a success a compensation that can be one was named */
+    bool silent[SPOTS];    /* an attempt went unanswered */
+    bool by_hand[SPOTS];   /* an operator said that it was done */
+    bool left[SPOTS];      /* an operator said that its compensation is left out */
     bool cancelled;
-    int order[STEPS_MAX];      /* of completion or of giving up */
+    int order[SPOTS];      /* of completion or of giving up */
     int orders;
     bool turned_back;
     int results;
     int reopened; /* completed, and then undone by its parent */
-    enum reply_header_outcome child_said[STEPS_MAX]; /* how the step's child ended: it has one end */
-    char child[STEPS_MAX][SAGA_ID_MAX + 1];          /* the one that was started last */
+    enum reply_header_outcome child_said[SPOTS]; /* how the step's child ended: it has one end */
+    char child[SPOTS][SAGA_ID_MAX + 1];          /* the one that was started last */
     int asks, leaves;          /* told to the lock */
     int64_t history; /* entries ever made */
 };
@@ -134,26 +137,94 @@ static bool asked(const struct world *world, enum saga_verb verb)
     return world->event->kind == EVENT_VERB && world->event->verb == verb && world->one.effects.disposition == APPLIED;
 }
 
+/* --- places --- */
+
+static int spot(struct saga_place place)
+{
+    assert_true(place.index < STEPS_MAX && place.iteration < ITERATIONS_MAX);
+    return place.index < 0 ? -1 : place.index + STEPS_MAX * (place.iteration + 1);
+}
+
+static struct saga_place place(int spot)
+{
+    return (struct saga_place){spot % STEPS_MAX, spot / STEPS_MAX - 1};
+}
+
+static int spot_of(const struct saga_step *step)
+{
+    return spot(saga_place_of(step));
+}
+
+static int to(const struct effect *effect)
+{
+    return spot(effect->place);
+}
+
+static struct saga_step *entry(const struct saga *saga, int spot)
+{
+    return saga == NULL ? NULL : saga_step_find(saga, place(spot));
+}
+
+static const struct definition_step *defined(const struct world *world, int spot)
+{
+    return &world->one.definition->steps[spot % STEPS_MAX];
+}
+
+/* That step as seen from another one; -1 = none. */
+static int near(const struct world *world, int from, int index)
+{
+    return index < 0 ? -1 : spot(saga_place_at(world->one.definition, index, place(from).iteration));
+}
+
+static int parent_of(const struct world *world, int spot)
+{
+    return near(world, spot, defined(world, spot)->parent);
+}
+
+static bool contains(const struct world *world, int group, int spot)
+{
+    return definition_contains(world->one.definition, group % STEPS_MAX, spot % STEPS_MAX) &&
+           (place(group).iteration < 0 || place(group).iteration == place(spot).iteration);
+}
+
+static int branch_in(const struct world *world, int group, int spot)
+{
+    return definition_branch(world->one.definition, group % STEPS_MAX, spot % STEPS_MAX);
+}
+
+/* Is there such a place in this run? In a forEach: is that iteration to be, as far as is known? */
+static bool exists(const struct world *world, int spot)
+{
+    int index = spot % STEPS_MAX, iteration = place(spot).iteration;
+    int each = (size_t)index < world->one.definition->steps_len ? world->one.definition->steps[index].each : 0;
+
+    if ((size_t)index >= world->one.definition->steps_len || (each >= 0) != (iteration >= 0))
+        return false;
+    return each < 0 || (entry(world->one.saga, each) != NULL && iteration < entry(world->one.saga, each)->count);
+}
+
 /* Is a first command for this step among what is sent now? */
 static bool sent_now(const struct world *world, int step)
 {
     bool sent = false;
 
     for (size_t i = 0; i < world->one.effects.len && !sent; i++)
-        sent = world->one.effects.items[i].step == step && world->one.effects.items[i].action == ACTION_EXECUTE;
+        sent = to(&world->one.effects.items[i]) == step && world->one.effects.items[i].action == ACTION_EXECUTE;
     return sent;
 }
 
 static enum step_status status_of(const struct saga *saga, int index)
 {
-    const struct saga_step *step = saga == NULL ? NULL : saga_step_find(saga, index);
+    const struct saga_step *step = saga == NULL ? NULL : entry(saga, index);
 
     return step == NULL ? STEP_STATUS_COUNT : step->status;
 }
 
 /* Sends a message, and has an answer to it. */
-static bool is_asking(const struct definition *definition, int index)
+static bool is_asking(const struct definition *definition, int spot)
 {
+    int index = spot % STEPS_MAX;
+
     return definition->steps[index].kind == STEP_COMMAND || definition->steps[index].kind == STEP_SAGA;
 }
 
@@ -171,7 +242,12 @@ static bool is_undoing(enum step_status status)
 
 static bool is_parallel(const struct world *world, int index)
 {
-    return index >= 0 && world->one.definition->steps[index].kind == STEP_PARALLEL;
+    return index >= 0 && defined(world, index)->kind == STEP_PARALLEL;
+}
+
+static bool is_each(const struct world *world, int index)
+{
+    return index >= 0 && defined(world, index)->kind == STEP_FOREACH;
 }
 
 static bool has_parallels(const struct world *world)
@@ -179,7 +255,7 @@ static bool has_parallels(const struct world *world)
     bool has = false;
 
     for (size_t i = 0; i < world->one.definition->steps_len && !has; i++)
-        has = is_parallel(world, (int)i);
+        has = is_parallel(world, (int)i) || is_each(world, (int)i);
     return has;
 }
 
@@ -194,7 +270,7 @@ static struct path path_to(const struct world *world, int index)
     struct path path = {.len = 0};
     int turned[16], n = 0;
 
-    for (; index >= 0; index = world->one.definition->steps[index].parent)
+    for (; index >= 0; index = parent_of(world, index))
         turned[n++] = index;
     while (n > 0)
         path.groups[path.len++] = turned[--n];
@@ -203,16 +279,16 @@ static struct path path_to(const struct world *world, int index)
 
 static bool branch_lost(const struct saga *saga, int parallel, int branch)
 {
-    const struct saga_step *entry = saga == NULL ? NULL : saga_step_find(saga, parallel);
+    const struct saga_step *group = entry(saga, parallel);
 
-    return entry != NULL && (entry->lost & 1U << branch) != 0;
+    return group != NULL && (group->lost & 1U << branch) != 0;
 }
 
 /* How far down the path leads before it comes into a branch that lost; its length = into none. */
 static int steps_to_loss(const struct world *world, const struct saga *saga, const struct path *path)
 {
     for (int i = 0; i + 1 < path->len; i++) {
-        if (is_parallel(world, path->groups[i]) && branch_lost(saga, path->groups[i], world->one.definition->steps[path->groups[i + 1]].branch))
+        if (is_parallel(world, path->groups[i]) && branch_lost(saga, path->groups[i], defined(world, path->groups[i + 1])->branch))
             return i;
     }
     return path->len;
@@ -226,16 +302,16 @@ static bool is_lost(const struct world *world, const struct saga *saga, int inde
     return saga != NULL && (saga->turned_back || steps_to_loss(world, saga, &path) < path.len);
 }
 
-/* How many groups two steps have in common, and whether they part at a parallel, into two branches. */
+/* How many groups two steps have in common, and whether they part at a parallel, into two branches, or at a forEach, into two iterations. */
 static int common(const struct world *world, const struct path *a, const struct path *b, bool *ret_apart)
 {
-    const struct definition_step *steps = world->one.definition->steps;
     int n = 0;
 
     while (n < a->len && n < b->len && a->groups[n] == b->groups[n])
         n++;
-    *ret_apart = n > 0 && n < a->len && n < b->len && is_parallel(world, a->groups[n - 1]) &&
-                 steps[a->groups[n]].branch != steps[b->groups[n]].branch;
+    *ret_apart = n > 0 && n < a->len && n < b->len &&
+                 ((is_parallel(world, a->groups[n - 1]) && defined(world, a->groups[n])->branch != defined(world, b->groups[n])->branch) ||
+                  (is_each(world, a->groups[n - 1]) && place(a->groups[n]).iteration != place(b->groups[n]).iteration));
     return n;
 }
 
@@ -251,14 +327,15 @@ static bool apart(const struct world *world, int a, int b)
 /* Is there an order in which these two must be undone? Not between branches, nor between a branch that lost and what comes after its group. */
 static bool has_order(const struct world *world, int a, int b)
 {
-    const struct path path_a = path_to(world, a < b ? a : b), path_b = path_to(world, a < b ? b : a);
+    bool a_first = a % STEPS_MAX < b % STEPS_MAX;
+    const struct path path_a = path_to(world, a_first ? a : b), path_b = path_to(world, a_first ? b : a);
     bool apart = false;
     int n = common(world, &path_a, &path_b, &apart);
 
     if (apart)
         return false;
     for (int i = n; i + 1 < path_a.len; i++) { /* the earlier one, below what they have in common */
-        if (is_parallel(world, path_a.groups[i]) && branch_lost(world->one.saga, path_a.groups[i], world->one.definition->steps[path_a.groups[i + 1]].branch))
+        if (is_parallel(world, path_a.groups[i]) && branch_lost(world->one.saga, path_a.groups[i], defined(world, path_a.groups[i + 1])->branch))
             return false;
     }
     return true;
@@ -267,8 +344,8 @@ static bool has_order(const struct world *world, int a, int b)
 /* In a parallel that the other step does not stand in. */
 static bool in_parallel_beside(const struct world *world, int index, int other)
 {
-    for (int i = world->one.definition->steps[index].parent; i >= 0; i = world->one.definition->steps[i].parent) {
-        if (is_parallel(world, i) && !definition_contains(world->one.definition, i, other))
+    for (int i = parent_of(world, index); i >= 0; i = parent_of(world, i)) {
+        if ((is_parallel(world, i) || is_each(world, i)) && !contains(world, i, other))
             return true;
     }
     return false;
@@ -292,7 +369,7 @@ static bool to_be_undone(enum step_status status)
 /* Skipped by an operator, though it may have happened; or done after all, while something stood in for it. */
 static bool skipped_perhaps_done(const struct saga *saga, int index)
 {
-    const struct saga_step *step = saga == NULL ? NULL : saga_step_find(saga, index);
+    const struct saga_step *step = saga == NULL ? NULL : entry(saga, index);
 
     return step != NULL && (step->status == STEP_SKIPPED || step->status == STEP_FAILED) && step->done_order > 0;
 }
@@ -300,7 +377,7 @@ static bool skipped_perhaps_done(const struct saga *saga, int index)
 /* What is done, or given up unanswered, gets its place in the order by which it must be undone. */
 static void note_order(struct book *book, const struct saga *before, const struct saga *after)
 {
-    for (int i = 0; i < STEPS_MAX; i++) {
+    for (int i = 0; i < SPOTS; i++) {
         enum step_status was = status_of(before, i), is = status_of(after, i);
 
         if (to_be_undone(was) || skipped_perhaps_done(before, i) || is_undoing(was) || was == STEP_COMPENSATED || was == STEP_COMPENSATION_FAILED ||
@@ -318,17 +395,17 @@ static void note_losers(struct world *world, const struct saga *before)
 {
     for (size_t i = 0; i < world->one.saga->steps_len; i++) {
         const struct saga_step *parallel = &world->one.saga->steps[i];
-        enum step_status was = status_of(before, parallel->index);
+        enum step_status was = status_of(before, spot_of(parallel));
 
         /* A child is not waited for where all is lost: it is undone at once. */
-        if (world->one.definition->steps[parallel->index].kind == STEP_SAGA && is_lost(world, world->one.saga, parallel->index) &&
-            (was == STEP_RUNNING || sent_now(world, parallel->index)))
-            world->book.silent[parallel->index] = true;
+        if (defined(world, spot_of(parallel))->kind == STEP_SAGA && is_lost(world, world->one.saga, spot_of(parallel)) &&
+            (was == STEP_RUNNING || sent_now(world, spot_of(parallel))))
+            world->book.silent[spot_of(parallel)] = true;
 
-        if (!is_parallel(world, parallel->index) || parallel->status != STEP_DONE || (was != STEP_RUNNING && was != STEP_STATUS_COUNT))
+        if (!is_parallel(world, spot_of(parallel)) || parallel->status != STEP_DONE || (was != STEP_RUNNING && was != STEP_STATUS_COUNT))
             continue;
-        for (int k = parallel->index + 1; k < world->one.definition->steps[parallel->index].after; k++) {
-            if (is_lost(world, world->one.saga, k) && (status_of(before, k) == STEP_RUNNING || sent_now(world, k)))
+        for (int k = 0; k < SPOTS; k++) {
+            if (exists(world, k) && k != spot_of(parallel) && contains(world, spot_of(parallel), k) && is_lost(world, world->one.saga, k) && (status_of(before, k) == STEP_RUNNING || sent_now(world, k)))
                 world->book.silent[k] = true;
         }
     }
@@ -338,35 +415,34 @@ static void note_losers(struct world *world, const struct saga *before)
  * or in a case that was not taken. */
 static bool behind(const struct world *world, int index)
 {
-    const struct definition_step *step = &world->one.definition->steps[index];
-    const struct saga_step *entry = saga_step_find(world->one.saga, index);
-    const struct saga_step *group = step->parent < 0 ? NULL : saga_step_find(world->one.saga, step->parent);
+    const struct definition_step *step = defined(world, index);
+    const struct saga_step *is = entry(world->one.saga, index);
+    const struct saga_step *group = step->parent < 0 ? NULL : entry(world->one.saga, parent_of(world, index));
 
-    if (entry != NULL)
-        return entry->status == STEP_DONE || entry->status == STEP_SKIPPED || entry->fallback != FALLBACK_NONE;
+    if (is != NULL)
+        return is->status == STEP_DONE || is->status == STEP_SKIPPED || is->fallback != FALLBACK_NONE;
     if (step->stands_in != FALLBACK_NONE) /* and was not needed, or not yet */
         return group == NULL || group->fallback == FALLBACK_NONE;
     if (step->parent < 0)
         return false;
     return group == NULL || group->status == STEP_SKIPPED ||
-           (world->one.definition->steps[step->parent].kind == STEP_SWITCH && group->chosen != step->branch + 1);
+           (defined(world, step->parent)->kind == STEP_SWITCH && group->chosen != step->branch + 1);
 }
 
 static bool is_group_around(const struct world *world, int index, int inner)
 {
-    const struct definition_step *steps = world->one.definition->steps;
     bool lost = is_lost(world, world->one.saga, inner); /* within the event that sent it: its groups have ended */
 
-    for (int i = steps[inner].parent; i >= 0; inner = i, i = steps[i].parent) {
-        const struct saga_step *group = saga_step_find(world->one.saga, i);
+    for (int i = parent_of(world, inner); i >= 0; inner = i, i = parent_of(world, i)) {
+        const struct saga_step *group = entry(world->one.saga, i);
 
-        if (steps[inner].stands_in != FALLBACK_NONE) {
-            MUST(group != NULL && (group->status == STEP_FAILED || group->status == STEP_UNKNOWN || lost) && group->fallback == steps[inner].stands_in,
+        if (defined(world, inner)->stands_in != FALLBACK_NONE) {
+            MUST(group != NULL && (group->status == STEP_FAILED || group->status == STEP_UNKNOWN || lost) && group->fallback == defined(world, inner)->stands_in,
                  "something stands in for a step that was not given up");
             continue;
         }
         MUST(group != NULL && (group->status == STEP_RUNNING || lost), "a step goes on in a group that does not");
-        MUST(group->chosen == (steps[i].kind == STEP_SWITCH ? steps[inner].branch + 1 : 0), "a step goes on in a case that was not taken");
+        MUST(group->chosen == (defined(world, i)->kind == STEP_SWITCH ? defined(world, inner)->branch + 1 : 0), "a step goes on in a case that was not taken");
         if (i == index)
             return true;
     }
@@ -376,53 +452,53 @@ static bool is_group_around(const struct world *world, int index, int inner)
 /* A poll ends with its first success: then the next one has the next key. */
 static void check_poll(struct world *world, const struct effect *effect)
 {
-    const struct repeat_policy *repeat = world->one.definition->steps[effect->step].repeat;
+    const struct repeat_policy *repeat = defined(world, to(effect))->repeat;
     struct book *book = &world->book;
 
     MUST((repeat != NULL) == (effect->poll > 0), "a poll of a step that is asked once, or none of one that is not");
     if (repeat == NULL)
         return;
-    if (effect->poll == book->poll[effect->step]) {
-        MUST(!book->answered[effect->step], "the key of a poll that was answered");
+    if (effect->poll == book->poll[to(effect)]) {
+        MUST(!book->answered[to(effect)], "the key of a poll that was answered");
         return;
     }
-    MUST(effect->poll == book->poll[effect->step] + 1 && (effect->poll == 1 || book->answered[effect->step]), "another poll though the one before was not answered");
+    MUST(effect->poll == book->poll[to(effect)] + 1 && (effect->poll == 1 || book->answered[to(effect)]), "another poll though the one before was not answered");
     MUST(effect->poll <= repeat->limit || world->retried || asked(world, VERB_RETRY), "a poll beyond the limit");
-    book->poll[effect->step] = effect->poll;
-    book->poll_first[effect->step] = effect->attempt;
-    book->answered[effect->step] = false;
+    book->poll[to(effect)] = effect->poll;
+    book->poll_first[to(effect)] = effect->attempt;
+    book->answered[to(effect)] = false;
 }
 
 static void check_execute(const struct world *world, const struct effect *effect, const struct saga *before)
 {
     const struct saga *after = world->one.saga;
-    const struct definition_step *step = &world->one.definition->steps[effect->step];
-    enum step_status was = status_of(before, effect->step);
+    const struct definition_step *step = defined(world, to(effect));
+    enum step_status was = status_of(before, to(effect));
 
     /* With a detached child sent it goes on at once: the state is of a later moment. */
     bool left_behind = step->detached && (before == NULL || !before->turned_back);
 
-    MUST(!is_lost(world, before, effect->step), "an execute command after compensation began");
+    MUST(!is_lost(world, before, to(effect)), "an execute command after compensation began");
     MUST(!after->turned_back || left_behind || has_parallels(world), "an execute command of a saga that turns back");
     MUST(was == STEP_STATUS_COUNT || is_open(was) || asked(world, VERB_RETRY), "an execute command for a settled step");
     MUST(step->stands_in == FALLBACK_NONE || was != STEP_STATUS_COUNT || !world->refusing, "something stands in for a refusal");
-    for (int i = 0; i < effect->step && !left_behind; i++) {
-        if (!apart(world, i, effect->step) && !in_parallel_beside(world, i, effect->step))
-            MUST(behind(world, i) || is_group_around(world, i, effect->step), "an execute command before the step before it was done");
+    for (int i = 0; i < SPOTS && !left_behind; i++) {
+        if (exists(world, i) && i % STEPS_MAX < effect->place.index && !apart(world, i, to(effect)) && !in_parallel_beside(world, i, to(effect)))
+            MUST(behind(world, i) || is_group_around(world, i, to(effect)), "an execute command before the step before it was done");
     }
     if (effect->kind == EFFECT_COMMAND)
         MUST(strcmp(effect->service, step->service) == 0 && strcmp(effect->command, step->command) == 0, "another step's command");
     /* What is lost within the event may be on its way back already: then it is another budget that the state tells of. */
-    MUST(step->retry.attempts == RETRY_UNLIMITED || is_lost(world, after, effect->step) ||
-             effect->attempt - saga_step_find(after, effect->step)->forgiven <= step->retry.attempts, "an attempt beyond the budget");
+    MUST(step->retry.attempts == RETRY_UNLIMITED || is_lost(world, after, to(effect)) ||
+             effect->attempt - entry(after, to(effect))->forgiven <= step->retry.attempts, "an attempt beyond the budget");
 }
 
 /* By its definition, or by a reply. */
 static bool undoable(const struct world *world, int index)
 {
-    const struct saga_step *step = saga_step_find(world->one.saga, index);
+    const struct saga_step *step = entry(world->one.saga, index);
 
-    return world->one.definition->steps[index].compensation != NULL || (step != NULL && step->undo != NULL);
+    return defined(world, index)->compensation != NULL || (step != NULL && step->undo != NULL);
 }
 
 /* Stands i in the innermost branch around the step that has lost? Without one: in the saga. */
@@ -431,10 +507,10 @@ static bool same_loss(const struct world *world, int i, int step)
     const struct path path = path_to(world, step);
 
     for (int n = path.len - 2; n >= 0; n--) {
-        int branch = world->one.definition->steps[path.groups[n + 1]].branch;
+        int branch = defined(world, path.groups[n + 1])->branch;
 
         if (is_parallel(world, path.groups[n]) && branch_lost(world->one.saga, path.groups[n], branch))
-            return definition_contains(world->one.definition, path.groups[n], i) && definition_branch(world->one.definition, path.groups[n], i) == branch;
+            return contains(world, path.groups[n], i) && branch_in(world, path.groups[n], i) == branch;
     }
     return true;
 }
@@ -443,61 +519,61 @@ static void check_compensate(const struct world *world, const struct effect *eff
 {
     const struct book *book = &world->book;
     const struct saga *after = world->one.saga;
-    const json_t *named = saga_step_find(after, effect->step)->undo;
-    const struct definition_step *step = &world->one.definition->steps[effect->step];
+    const json_t *named = entry(after, to(effect))->undo;
+    const struct definition_step *step = defined(world, to(effect));
     const struct definition_compensation *undo = step->compensation != NULL ? step->compensation : step->unsaid;
 
     MUST(step->compensation != NULL || named != NULL, "a compensate command for a step that has none");
-    MUST(named == NULL || world->book.named[effect->step], "a compensation that no reply has named");
+    MUST(named == NULL || world->book.named[to(effect)], "a compensation that no reply has named");
     if (effect->kind == EFFECT_COMMAND)
         MUST(named != NULL ? strcmp(effect->service, step->service) == 0 && strcmp(effect->command, "Named") == 0
                            : strcmp(effect->service, undo->service) == 0 && strcmp(effect->command, undo->command) == 0, "another compensation's command");
-    MUST(undo->retry.attempts == RETRY_UNLIMITED || effect->attempt - saga_step_find(after, effect->step)->forgiven <= undo->retry.attempts, "a compensation beyond its budget");
-    MUST(book->sent[effect->step][ACTION_EXECUTE] > 0 || book->by_hand[effect->step], "a compensation of what was never sent");
-    MUST(book->succeeded[effect->step] || book->silent[effect->step] || book->by_hand[effect->step], "a compensation of what was never done");
-    MUST(is_lost(world, after, effect->step), "a compensation of what has not lost");
-    for (int i = 0; effect->attempt == 1 && i < (int)world->one.definition->steps_len; i++) {
+    MUST(undo->retry.attempts == RETRY_UNLIMITED || effect->attempt - entry(after, to(effect))->forgiven <= undo->retry.attempts, "a compensation beyond its budget");
+    MUST(book->sent[to(effect)][ACTION_EXECUTE] > 0 || book->by_hand[to(effect)], "a compensation of what was never sent");
+    MUST(book->succeeded[to(effect)] || book->silent[to(effect)] || book->by_hand[to(effect)], "a compensation of what was never done");
+    MUST(is_lost(world, after, to(effect)), "a compensation of what has not lost");
+    for (int i = 0; effect->attempt == 1 && i < SPOTS; i++) {
         enum step_status status = status_of(after, i);
         bool undoing = is_undoing(status) || status == STEP_COMPENSATION_FAILED;
 
-        if (i == effect->step || !is_asking(world->one.definition, i))
+        if (!exists(world, i) || i == to(effect) || !is_asking(world->one.definition, i))
             continue;
-        MUST(!is_open(status) || !same_loss(world, i, effect->step), "a compensation before what is in flight has been answered");
-        if (!has_order(world, i, effect->step) || !undoable(world, i))
+        MUST(!is_open(status) || !same_loss(world, i, to(effect)), "a compensation before what is in flight has been answered");
+        if (!has_order(world, i, to(effect)) || !undoable(world, i))
             continue;
         MUST(!undoing, "two compensations at once that have an order");
         if ((to_be_undone(status) || skipped_perhaps_done(after, i)) && is_lost(world, after, i))
-            MUST(book->order[i] < book->order[effect->step], "a compensation that is not the last thing done");
+            MUST(book->order[i] < book->order[to(effect)], "a compensation that is not the last thing done");
     }
 }
 
 /* Another child only after the one before has ended badly; the same one is asked again. */
 static void check_child(struct world *world, const struct effect *effect, const struct saga_step *step)
 {
-    const struct definition_step *definition = &world->one.definition->steps[effect->step];
+    const struct definition_step *definition = defined(world, to(effect));
     struct book *book = &world->book;
     const char *id = json_string_value(step->child);
 
     MUST(id != NULL && saga_id_valid(id, strlen(id)), "a child without an id");
     MUST((effect->input != NULL) == (effect->action == ACTION_EXECUTE), "a child without input, or undone with one");
     MUST(!definition->detached || (effect->action == ACTION_EXECUTE && (step->status == STEP_DONE || step->status == STEP_COMPENSATED)), "a detached child that is awaited");
-    MUST(definition->detached || is_lost(world, world->one.saga, effect->step) || step->forever == (step->due_at_ms == 0), "a child that is awaited neither for ever nor until a time");
-    MUST(book->child[effect->step][0] == '\0' || strcmp(book->child[effect->step], id) == 0 ||
-             (effect->action == ACTION_EXECUTE && book->child_said[effect->step] == REPLY_FAILURE), "a second child beside the first");
-    if (strcmp(book->child[effect->step], id) != 0)
-        book->child_said[effect->step] = REPLY_UNSAID;
-    (void)strcpy(book->child[effect->step], id);
+    MUST(definition->detached || is_lost(world, world->one.saga, to(effect)) || step->forever == (step->due_at_ms == 0), "a child that is awaited neither for ever nor until a time");
+    MUST(book->child[to(effect)][0] == '\0' || strcmp(book->child[to(effect)], id) == 0 ||
+             (effect->action == ACTION_EXECUTE && book->child_said[to(effect)] == REPLY_FAILURE), "a second child beside the first");
+    if (strcmp(book->child[to(effect)], id) != 0)
+        book->child_said[to(effect)] = REPLY_UNSAID;
+    (void)strcpy(book->child[to(effect)], id);
 }
 
 static void check_command(struct world *world, const struct effect *effect, const struct saga *before)
 {
-    int *sent = &world->book.sent[effect->step][effect->action];
-    const struct saga_step *step = saga_step_find(world->one.saga, effect->step);
+    int *sent = &world->book.sent[to(effect)][effect->action];
+    const struct saga_step *step = entry(world->one.saga, to(effect));
 
     MUST(effect->attempt == *sent + 1, "attempt numbers of one idempotency key are not 1, 2, 3 ...");
     *sent = effect->attempt;
     /* What was sent may have lost within the same event. */
-    bool lost_now = effect->action == ACTION_EXECUTE && is_lost(world, world->one.saga, effect->step);
+    bool lost_now = effect->action == ACTION_EXECUTE && is_lost(world, world->one.saga, to(effect));
 
     if (effect->kind == EFFECT_CHILD) {
         check_child(world, effect, step);
@@ -527,7 +603,7 @@ static void check_parking(const struct saga *before, const struct saga *after, c
         resumed += effects->items[i].kind == EFFECT_RESUMED;
     }
     for (size_t i = 0; i < after->steps_len; i++) {
-        const struct saga_step *had = before == NULL ? NULL : saga_step_find(before, after->steps[i].index);
+        const struct saga_step *had = before == NULL ? NULL : entry(before, spot_of(&after->steps[i]));
 
         newly = newly || (after->steps[i].parked && (had == NULL || !had->parked));
     }
@@ -572,7 +648,7 @@ static void check_effects(struct world *world, const struct saga *before)
             break;
         case EFFECT_CHILD:
             check_command(world, effect, before);
-            commands += !world->one.definition->steps[effect->step].detached;
+            commands += !defined(world, to(effect))->detached;
             break;
         case EFFECT_ANSWER: answers++; break;
         case EFFECT_PARKED:
@@ -597,29 +673,28 @@ static void check_effects(struct world *world, const struct saga *before)
 /* Where the saga has lost, nothing goes on but what had been sent before. */
 static void check_lost(const struct world *world, const struct saga *before, const struct saga_step *step)
 {
-    const struct saga_step *had = before == NULL ? NULL : saga_step_find(before, step->index);
-    bool command = world->one.definition->steps[step->index].kind == STEP_COMMAND;
+    const struct saga_step *had = before == NULL ? NULL : entry(before, spot_of(step));
+    bool command = defined(world, spot_of(step))->kind == STEP_COMMAND;
 
-    if (!is_lost(world, world->one.saga, step->index))
+    if (!is_lost(world, world->one.saga, spot_of(step)))
         return;
     MUST(step->status != STEP_RETRYING && step->status != STEP_WAITING && (step->status != STEP_RUNNING || command), "a step goes on where all is lost");
-    MUST(!is_lost(world, before, step->index) || (had != NULL && had->attempts == step->attempts), "something new where all is lost");
-    MUST(step->status != STEP_RUNNING || !is_lost(world, before, step->index) || had->status == STEP_RUNNING, "a step begins where all is lost");
+    MUST(!is_lost(world, before, spot_of(step)) || (had != NULL && had->attempts == step->attempts), "something new where all is lost");
+    MUST(step->status != STEP_RUNNING || !is_lost(world, before, spot_of(step)) || had->status == STEP_RUNNING, "a step begins where all is lost");
 }
 
 /* Has the branch come to its end? It has if its last step has, which is the one that no other stands behind. */
 static bool at_its_end(const struct world *world, int parallel, int branch)
 {
-    const struct definition_step *steps = world->one.definition->steps;
     int last = -1;
 
-    for (int i = parallel + 1; i < steps[parallel].after; i++) {
-        if (steps[i].parent == parallel && steps[i].branch == branch)
+    for (int i = 0; i < SPOTS; i++) {
+        if (exists(world, i) && parent_of(world, i) == parallel && defined(world, i)->branch == branch)
             last = i;
     }
-    if (behind(world, last) && saga_step_find(world->one.saga, last)->fallback != FALLBACK_NONE)
-        last = steps[last].fallback;
-    return behind(world, last) && saga_step_find(world->one.saga, last) != NULL && !saga_step_find(world->one.saga, last)->parked;
+    if (behind(world, last) && entry(world->one.saga, last)->fallback != FALLBACK_NONE)
+        last = near(world, last, defined(world, last)->fallback);
+    return behind(world, last) && entry(world->one.saga, last) != NULL && !entry(world->one.saga, last)->parked;
 }
 
 /* Did something fail for good in it? */
@@ -628,8 +703,8 @@ static bool has_failed(const struct world *world, int parallel, int branch)
     for (size_t i = 0; i < world->one.saga->steps_len; i++) {
         const struct saga_step *step = &world->one.saga->steps[i];
 
-        if (step->index != parallel && definition_contains(world->one.definition, parallel, step->index) &&
-            definition_branch(world->one.definition, parallel, step->index) == branch &&
+        if (spot_of(step) != parallel && contains(world, parallel, spot_of(step)) &&
+            branch_in(world, parallel, spot_of(step)) == branch &&
             (step->status == STEP_FAILED || step->error != NULL))
             return true;
     }
@@ -639,8 +714,8 @@ static bool has_failed(const struct world *world, int parallel, int branch)
 /* Done as soon as enough branches are, and not before; those that are not done then have lost. Before: those that have failed. */
 static void check_join(const struct world *world, const struct saga *before, const struct saga_step *step)
 {
-    const struct definition_step *definition = &world->one.definition->steps[step->index];
-    const struct saga_step *had = before == NULL ? NULL : saga_step_find(before, step->index);
+    const struct definition_step *definition = defined(world, spot_of(step));
+    const struct saga_step *had = before == NULL ? NULL : entry(before, spot_of(step));
     uint32_t was = had == NULL ? 0 : had->lost;
     bool now = step->status == STEP_DONE && (had == NULL || had->status != STEP_DONE);
     int done = 0, left = definition->branches;
@@ -651,13 +726,57 @@ static void check_join(const struct world *world, const struct saga *before, con
         bool lost = (step->lost & 1U << i) != 0;
 
         left -= lost;
-        done += !lost && step->status != STEP_SKIPPED && step->status != STEP_FAILED && at_its_end(world, step->index, i);
-        MUST(step->status != STEP_DONE || is_lost(world, world->one.saga, step->index) || lost || at_its_end(world, step->index, i), "done, but not this branch");
-        MUST(!lost || (was & 1U << i) != 0 || now || has_failed(world, step->index, i), "lost without a reason");
+        done += !lost && step->status != STEP_SKIPPED && step->status != STEP_FAILED && at_its_end(world, spot_of(step), i);
+        MUST(step->status != STEP_DONE || is_lost(world, world->one.saga, spot_of(step)) || lost || at_its_end(world, spot_of(step), i), "done, but not this branch");
+        MUST(!lost || (was & 1U << i) != 0 || now || has_failed(world, spot_of(step), i), "lost without a reason");
     }
     MUST(step->status != STEP_RUNNING || left >= definition->quorum, "goes on, and cannot be done any more");
     MUST(step->status != STEP_RUNNING || done < definition->quorum, "goes on, though enough branches are done");
-    MUST(!now || done >= definition->quorum || is_lost(world, world->one.saga, step->index), "done before enough branches are");
+    MUST(!now || done >= definition->quorum || is_lost(world, world->one.saga, spot_of(step)), "done before enough branches are");
+}
+
+/* What an iteration gives: the output of its last step that was done. */
+static const json_t *gave(const struct world *world, int each, int iteration)
+{
+    const json_t *output = NULL;
+
+    for (int i = each + 1; i < defined(world, each)->after; i++) {
+        const struct saga_step *step = entry(world->one.saga, spot((struct saga_place){i, iteration}));
+
+        if (step != NULL && (step->status == STEP_DONE || step->status == STEP_SKIPPED) && step->output != NULL)
+            output = step->output;
+    }
+    return output;
+}
+
+/* So many at a time, forth and back; each of them once; done when all are, and then it has what they gave. */
+static void check_each(const struct world *world, const struct saga *before, const struct saga_step *step)
+{
+    const struct saga_step *had = entry(before, spot_of(step));
+    int most = defined(world, spot_of(step))->concurrency, undoing = 0;
+
+    MUST(0 <= step->finished && step->finished <= step->begun && step->begun <= step->count, "iterations that nobody counts");
+    MUST(step->begun - step->finished <= most, "more iterations at a time than may be");
+    MUST(had == NULL || (had->count == step->count && had->begun <= step->begun && had->finished <= step->finished), "iterations that have not begun any more");
+    MUST(step->status != STEP_RUNNING || (step->finished < step->count && (step->begun == step->count || step->begun - step->finished == most)),
+         "an iteration that could begin, and does not");
+    MUST(step->status != STEP_DONE || is_lost(world, world->one.saga, spot_of(step)) || json_array_size(step->output) == (size_t)step->count, "done, but not all of it");
+    for (int i = 0; i < step->count; i++) {
+        bool back = false, begun = false;
+
+        for (int k = step->index + 1; k < defined(world, spot_of(step))->after; k++) {
+            const struct saga_step *inner = entry(world->one.saga, spot((struct saga_place){k, i}));
+
+            begun = begun || inner != NULL;
+            back = back || (inner != NULL && (is_undoing(inner->status) || inner->status == STEP_COMPENSATION_FAILED));
+        }
+        undoing += back;
+        MUST(begun == (i < step->begun), "iterations out of order");
+        if (step->status == STEP_DONE && (had == NULL || had->status != STEP_DONE))
+            MUST(is_lost(world, world->one.saga, spot_of(step)) || json_equal(json_array_get(step->output, (size_t)i), gave(world, step->index, i) == NULL ? json_null() : gave(world, step->index, i)),
+                 "not what the iteration gave");
+    }
+    MUST(undoing <= most, "more iterations are undone at a time than may be");
 }
 
 static void check_steps(const struct world *world, const struct saga *before)
@@ -668,27 +787,29 @@ static void check_steps(const struct world *world, const struct saga *before)
 
     for (size_t i = 0; i < after->steps_len; i++) {
         const struct saga_step *step = &after->steps[i];
-        enum step_status was = status_of(before, step->index);
+        enum step_status was = status_of(before, spot_of(step));
 
         outstanding += step->due_at_ms != 0;
         if (step->due_at_ms != 0 && after->paused_at_ms == 0 && (due == 0 || step->due_at_ms < due))
             due = step->due_at_ms;
         check_lost(world, before, step);
-        if (is_parallel(world, step->index))
+        if (is_parallel(world, spot_of(step)))
             check_join(world, before, step);
-        MUST(before == NULL || saga_step_find(before, step->index) == NULL || saga_step_find(before, step->index)->chosen == step->chosen,
+        if (is_each(world, spot_of(step)))
+            check_each(world, before, step);
+        MUST(before == NULL || entry(before, spot_of(step)) == NULL || entry(before, spot_of(step))->chosen == step->chosen,
              "a switch that changed its mind");
         MUST(was == step->status || step->changed, "a step that changed in silence");
         MUST(was != STEP_COMPENSATED || step->status == STEP_COMPENSATED, "a step undone and no longer");
-        if (!is_asking(world->one.definition, step->index)) {
+        if (!is_asking(world->one.definition, spot_of(step))) {
             MUST(step->done_order == 0 && (step->due_at_ms == 0 || step->status == STEP_WAITING), "a group that is due, or a wait to be undone");
-            MUST(!step->forever || world->one.definition->steps[step->index].timeout_ms == 0, "a wait for ever that has a timeout");
+            MUST(!step->forever || defined(world, spot_of(step))->timeout_ms == 0, "a wait for ever that has a timeout");
             continue;
         }
         MUST(!step->forever || step->status == STEP_RUNNING || step->status == STEP_COMPENSATING, "for ever, but not under way");
-        MUST(!step->forever || world->one.definition->steps[step->index].kind == STEP_SAGA, "a command without a timeout");
+        MUST(!step->forever || defined(world, spot_of(step))->kind == STEP_SAGA, "a command without a timeout");
         MUST(step->status == STEP_SKIPPED || (step->status == STEP_FAILED && step->fallback != FALLBACK_NONE) ||
-                 world->one.definition->steps[step->index].detached ||
+                 defined(world, spot_of(step))->detached ||
                  (step->done_order != 0) == (to_be_undone(step->status) || is_undoing(step->status) || step->status == STEP_COMPENSATED ||
                                              step->status == STEP_COMPENSATION_FAILED || step->status == STEP_COMPENSATION_SKIPPED),
              "a place in the order of completion, but neither done nor unknown");
@@ -803,10 +924,10 @@ static void happen(struct world *world, const struct saga_event *event)
 static void say_it(struct world *world, int step, enum saga_action action, int attempt, enum reply_header_outcome outcome)
 {
     static const char *const codes[] = {"BUSY", "NO", "TRANSIENT", ""};
-    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = world->now, .step = step, .action = action, .attempt = attempt};
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = world->now, .place = place(step), .action = action, .attempt = attempt};
     static const char *const compensations[8] = {"{\"command\":\"Named\"}", "{\"command\":7}", NULL};
     struct random *random = &world->random;
-    bool mapped = world->one.definition->steps[step].reply != NULL && action == ACTION_EXECUTE;
+    bool mapped = defined(world, step)->reply != NULL && action == ACTION_EXECUTE;
     const char *code = codes[random_below(random, 4)];
 
     if (random_one_in(random, 8))
@@ -854,8 +975,8 @@ static enum reply_header_outcome outcome_of_child(struct world *world, int step,
 {
     enum reply_header_outcome *said = &world->book.child_said[step];
 
-    if (saga_step_find(world->one.saga, step) != NULL)
-        *attempt = saga_step_find(world->one.saga, step)->attempts;
+    if (entry(world->one.saga, step) != NULL)
+        *attempt = entry(world->one.saga, step)->attempts;
     if (*said == REPLY_UNSAID && *attempt > 0 && (outcome == REPLY_SUCCESS || outcome == REPLY_FAILURE))
         *said = outcome;
     return *said == REPLY_UNSAID ? outcome : *said;
@@ -863,7 +984,7 @@ static enum reply_header_outcome outcome_of_child(struct world *world, int step,
 
 static void answer(struct world *world, int step, enum saga_action action, int attempt, enum reply_header_outcome outcome)
 {
-    if (action == ACTION_EXECUTE && world->one.definition->steps[step].kind == STEP_SAGA)
+    if (action == ACTION_EXECUTE && defined(world, step)->kind == STEP_SAGA)
         outcome = outcome_of_child(world, step, &attempt, outcome);
     say_it(world, step, action, attempt, outcome);
 }
@@ -877,7 +998,7 @@ static enum reply_header_outcome any_outcome(struct random *random)
 
 static bool is_sent(const struct saga *saga, const struct saga_step *step)
 {
-    return is_asking(saga->definition, step->index) && (step->status == STEP_RUNNING || step->status == STEP_COMPENSATING);
+    return is_asking(saga->definition, spot_of(step)) && (step->status == STEP_RUNNING || step->status == STEP_COMPENSATING);
 }
 
 /* A step whose answer the saga waits for; NULL = none. */
@@ -904,7 +1025,7 @@ static void fall_silent(struct world *world, int64_t at)
 
     for (size_t i = 0; i < saga->steps_len; i++) {
         if (saga->steps[i].status == STEP_RUNNING && ((saga->steps[i].due_at_ms != 0 && saga->steps[i].due_at_ms <= at) || at == INT64_MAX))
-            world->book.silent[saga->steps[i].index] = true;
+            world->book.silent[spot_of(&saga->steps[i])] = true;
     }
 }
 
@@ -915,9 +1036,17 @@ static void fitting_answer(struct world *world)
     if (step == NULL)
         return;
     if (step->status == STEP_RUNNING)
-        answer(world, step->index, ACTION_EXECUTE, step->attempts, any_outcome(&world->random));
+        answer(world, spot_of(step), ACTION_EXECUTE, step->attempts, any_outcome(&world->random));
     else
-        answer(world, step->index, ACTION_COMPENSATE, step->compensations, any_outcome(&world->random));
+        answer(world, spot_of(step), ACTION_COMPENSATE, step->compensations, any_outcome(&world->random));
+}
+
+/* Of a step; in a forEach of any iteration, the saga's or none of its. */
+static int any_spot(struct world *world)
+{
+    int index = random_below(&world->random, (int)world->one.definition->steps_len);
+
+    return spot(saga_place_at(world->one.definition, index, random_below(&world->random, ITERATIONS_MAX)));
 }
 
 /* Of any attempt of any command, made or not. */
@@ -925,7 +1054,7 @@ static void any_answer(struct world *world)
 {
     struct random *random = &world->random;
 
-    answer(world, random_below(random, (int)world->one.definition->steps_len), random_one_in(random, 2) ? ACTION_EXECUTE : ACTION_COMPENSATE,
+    answer(world, any_spot(world), random_one_in(random, 2) ? ACTION_EXECUTE : ACTION_COMPENSATE,
            random_below(random, 4), any_outcome(random));
 }
 
@@ -981,12 +1110,14 @@ static void any_verb(struct world *world)
 {
     struct random *random = &world->random;
     struct saga_event event = {.kind = EVENT_VERB, .at_ms = world->now, .verb = (enum saga_verb)random_below(random, VERB_COUNT), .who = "ann"};
-    int named = random_one_in(random, 4) ? random_below(random, (int)world->one.definition->steps_len) : at_hand(world)->index;
+    int named = random_one_in(random, 4) ? any_spot(world) : spot_of(at_hand(world));
+    char name[SAGA_PLACE_NAME_MAX];
     const struct book book = world->book;
 
     if (event.verb == VERB_TERMINATE && !random_one_in(random, 4))
         event.verb = VERB_RETRY;
-    event.step_name = world->one.definition->steps[named].name;
+    (void)saga_place_name(world->one.definition, place(named), name);
+    event.step_name = name;
     if (random_one_in(random, 8)) {
         event.step_name = random_one_in(random, 2) ? "nowhere" : NULL;
         named = -1;
@@ -1014,8 +1145,8 @@ static void signal(struct world *world, const char *name)
     for (size_t i = 0; i < world->one.saga->steps_len; i++) {
         const struct saga_step *step = &world->one.saga->steps[i];
 
-        waited = waited || (step->status == STEP_WAITING && strcmp(world->one.definition->steps[step->index].signal == NULL ? "" :
-                                                                   world->one.definition->steps[step->index].signal, event.signal) == 0);
+        waited = waited || (step->status == STEP_WAITING && strcmp(defined(world, spot_of(step))->signal == NULL ? "" :
+                                                                   defined(world, spot_of(step))->signal, event.signal) == 0);
     }
     if (strcmp(event.signal, LOCK_SIGNAL) == 0)
         event.body = json_pack("{s:b}", "granted", name != NULL || !random_one_in(&world->random, 4));
@@ -1033,7 +1164,7 @@ static void signal(struct world *world, const char *name)
 static void parents_wish(struct world *world)
 {
     struct saga_event event = {.kind = EVENT_VERB, .at_ms = world->now, .verb = VERB_COMPENSATE, .who = "its parent", .parent = world->one.saga->parent};
-    bool turned_back = world->one.saga->turned_back, was_silent[STEPS_MAX];
+    bool turned_back = world->one.saga->turned_back, was_silent[SPOTS];
 
     if (event.parent == NULL)
         return;
@@ -1095,32 +1226,32 @@ static void goodwill(struct world *world)
     const struct saga_step *step = waiting(world);
 
     if (step == NULL && waits_for_ever(world->one.saga) != NULL)
-        signal(world, world->one.definition->steps[waits_for_ever(world->one.saga)->index].signal);
+        signal(world, defined(world, waits_for_ever(world->one.saga)->index)->signal);
     else if (step == NULL)
         timer(world, world->one.saga->due_at_ms);
     else
-        answer(world, step->index, step->status == STEP_RUNNING ? ACTION_EXECUTE : ACTION_COMPENSATE,
+        answer(world, spot_of(step), step->status == STEP_RUNNING ? ACTION_EXECUTE : ACTION_COMPENSATE,
                step->status == STEP_RUNNING ? step->attempts : step->compensations, REPLY_SUCCESS);
 }
 
 static void check_end(const struct world *world)
 {
     const struct saga *saga = world->one.saga;
-    const struct definition *definition = world->one.definition;
-
     MUST(saga_status_ended(saga->status) || saga->status == SAGA_PARKED || waits_for_ever(saga) != NULL, "neither ended nor parked after all its timers");
     MUST(saga->status != SAGA_CANCELLED || world->book.cancelled, "cancelled by nobody");
     MUST(saga->status != SAGA_COMPENSATED || !world->book.cancelled, "cancelled, and ended otherwise");
-    for (int i = 0; i < (int)definition->steps_len; i++) {
+    for (int i = 0; i < SPOTS; i++) {
         enum step_status status = status_of(saga, i);
 
+        if (!exists(world, i))
+            continue;
         if (saga->status == SAGA_COMPLETED && !is_lost(world, saga, i))
             MUST(behind(world, i), "completed, but not all its steps are done");
         MUST(!saga_status_ended(saga->status) || !is_open(status), "ended, but a step goes on");
         if (saga_status_ended(saga->status) && saga->status != SAGA_TERMINATED && is_lost(world, saga, i) && undoable(world, i)) {
             MUST(!to_be_undone(status) && !skipped_perhaps_done(saga, i), "compensated, but a done step is not undone");
-            MUST(!world->book.succeeded[i] || definition->steps[i].output != NULL || status == STEP_COMPENSATED || world->book.left[i] ||
-                     saga_step_find(saga, i)->forever, "compensated, but a success was left in place");
+            MUST(!world->book.succeeded[i] || defined(world, i)->output != NULL || status == STEP_COMPENSATED || world->book.left[i] ||
+                     entry(saga, i)->forever, "compensated, but a success was left in place");
             MUST(status != STEP_COMPENSATION_SKIPPED || world->book.left[i], "a compensation left out that nobody asked for");
         }
     }

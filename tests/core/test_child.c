@@ -198,8 +198,8 @@ static void message_clear(struct message *message)
 
 static void ask(struct family *family, const struct saga *saga, const struct effect *effect)
 {
-    const struct definition_step *step = &saga->definition->steps[effect->step];
-    const char *id = json_string_value(saga_step_find(saga, effect->step)->child);
+    const struct definition_step *step = &saga->definition->steps[effect->place.index];
+    const char *id = json_string_value(saga_step_find(saga, effect->place)->child);
     struct message *message = push(family, &family->asked);
 
     (void)snprintf(message->to, sizeof message->to, "%s", id);
@@ -240,7 +240,7 @@ static void heed(struct family *family, const struct saga *saga)
 
         switch (effect->kind) {
         case EFFECT_COMMAND:
-            add(family, "%s%s#%d", effect->action == ACTION_EXECUTE ? "" : "~", saga->definition->steps[effect->step].name, effect->attempt);
+            add(family, "%s%s#%d", effect->action == ACTION_EXECUTE ? "" : "~", saga->definition->steps[effect->place.index].name, effect->attempt);
             break;
         case EFFECT_CHILD: ask(family, saga, effect); break;
         case EFFECT_ANSWER:
@@ -335,7 +335,7 @@ static bool answer(struct family *family)
         return false;
     saga = find(family, message.to);
     assert_non_null(saga);
-    event.step = definition_step_index((*saga)->definition, message.step, strlen(message.step));
+    event.place = AT(definition_step_index((*saga)->definition, message.step, strlen(message.step)));
     event.action = message.action;
     event.attempt = message.attempt;
     event.outcome = message.outcome;
@@ -397,8 +397,8 @@ static void reply(struct family *family, const char *verb, const char *step)
     struct saga_event event = {.kind = EVENT_REPLY, .action = undo ? ACTION_COMPENSATE : ACTION_EXECUTE, .outcome = fine ? REPLY_SUCCESS : REPLY_FAILURE};
     const struct saga_step *entry = NULL;
 
-    event.step = definition_step_index((*saga)->definition, step, strlen(step));
-    entry = saga_step_find(*saga, event.step);
+    event.place = AT(definition_step_index((*saga)->definition, step, strlen(step)));
+    entry = saga_step_find(*saga, event.place);
     event.attempt = undo ? entry->compensations : entry->attempts;
     event.body = fine ? json_pack("{s:i}", "n", 7) : json_pack("{s:{s:s}}", "error", "code", "NO");
     happen(family, saga, event);
@@ -472,7 +472,7 @@ static void two_that_start_each_other_come_to_an_end(void **state)
             word(&family, "ok a");
         for (size_t i = 0; i < family.sagas_len; i++) {
             if (family.sagas[i]->steps[0].status == STEP_COMPENSATING && strcmp(family.sagas[i]->definition->name, "parent") == 0) {
-                struct saga_event undone = {.kind = EVENT_REPLY, .action = ACTION_COMPENSATE, .attempt = 1, .outcome = REPLY_SUCCESS};
+                struct saga_event undone = {.kind = EVENT_REPLY, .place = AT(0), .action = ACTION_COMPENSATE, .attempt = 1, .outcome = REPLY_SUCCESS};
 
                 happen(&family, &family.sagas[i], undone);
             }
@@ -523,7 +523,7 @@ static void participant(struct family *family, struct saga **saga, struct random
 {
     for (size_t i = 0; i < (*saga)->steps_len; i++) {
         const struct saga_step *step = &(*saga)->steps[i];
-        struct saga_event event = {.kind = EVENT_REPLY, .step = step->index, .outcome = REPLY_SUCCESS};
+        struct saga_event event = {.kind = EVENT_REPLY, .place = saga_place_of(step), .outcome = REPLY_SUCCESS};
 
         if (!is_outstanding(*saga, step))
             continue;
@@ -608,8 +608,8 @@ static void check_family(struct family *family)
         MUST(family, at_rest(its), "a saga that goes on for ever");
         if (of == NULL || json_object_get(its->parent, "detached") != NULL)
             continue;
-        step = saga_step_find(*of, definition_step_index((*of)->definition, json_string_value(json_object_get(its->parent, "step")),
-                                                         strlen(json_string_value(json_object_get(its->parent, "step")))));
+        step = saga_step_find(*of, AT(definition_step_index((*of)->definition, json_string_value(json_object_get(its->parent, "step")),
+                                                            strlen(json_string_value(json_object_get(its->parent, "step"))))));
         MUST(family, step != NULL, "a child of a step that was never reached");
         newest_child = strcmp(json_string_value(step->child), its->id) == 0;
         MUST(family, newest_child || its->status == SAGA_COMPENSATED || its->status == SAGA_CANCELLED, "an older child that did not go back");

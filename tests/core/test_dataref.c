@@ -40,7 +40,7 @@ static json_t *document(const char *put)
 static void answer(struct saga **saga, struct effects *effects, int step, const char *dataref)
 {
     json_t *body = json_pack("{s:i}", "r", 1), *reference = json_string(dataref);
-    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = 2000 + step, .step = step, .action = ACTION_EXECUTE, .attempt = 1, .body = body, .dataref = reference};
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = 2000 + step, .place = AT(step), .action = ACTION_EXECUTE, .attempt = 1, .body = body, .dataref = reference};
 
     assert_int_equal(saga_apply(saga, &event, effects), BATON_OK);
     json_decref(body);
@@ -65,7 +65,7 @@ static void check_row(void **state)
     answer(&saga, &effects, 1, "s3://mapped");
     answer(&saga, &effects, 2, "s3://same");
     copy = saga_clone(saga);
-    got = saga_dataref(copy, definition->steps[3].input, -1);
+    got = saga_dataref(copy, definition->steps[3].input, AT(3), false);
     assert_string_equal(got == NULL ? "none" : json_string_value(got), row->then == NULL ? "none" : row->then);
     saga_free(copy);
     saga_free(saga);

@@ -73,15 +73,15 @@ static struct definition *compile(struct expr_vm *vm, const char *steps, int ver
 /* The one command that is out succeeds. */
 static void succeed(struct saga **saga, struct effects *effects)
 {
-    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = 2000, .attempt = 1, .outcome = REPLY_SUCCESS, .step = -1};
+    struct saga_event event = {.kind = EVENT_REPLY, .at_ms = 2000, .attempt = 1, .outcome = REPLY_SUCCESS, .place = SAGA_ITSELF};
 
     for (size_t i = 0; i < (*saga)->steps_len; i++) {
         const struct saga_step *step = &(*saga)->steps[i];
 
         if (step->status == STEP_RUNNING && (*saga)->definition->steps[step->index].kind == STEP_COMMAND)
-            event.step = step->index;
+            event.place = saga_place_of(step);
     }
-    assert_true(event.step >= 0);
+    assert_true(event.place.index >= 0);
     assert_int_equal(saga_apply(saga, &event, effects), BATON_OK);
 }
 
@@ -91,7 +91,7 @@ static char *names_of(const struct saga *saga, char *out)
     for (size_t i = 0; i < saga->steps_len; i++)
         (void)strcat(strcat(out, saga->definition->steps[saga->steps[i].index].name), " ");
     for (size_t i = 0; i < saga->history_len && saga->history[i].kind < HISTORY_VERB; i++)
-        (void)strcat(strcat(out, saga->history[i].step < 0 ? "-" : saga->definition->steps[saga->history[i].step].name), " ");
+        (void)strcat(strcat(out, saga->history[i].place.index < 0 ? "-" : saga->definition->steps[saga->history[i].place.index].name), " ");
     return out;
 }
 

@@ -116,7 +116,7 @@ static void check_reply(void **state)
     json_t *body = row->body == NULL ? NULL : parse(row->body);
     struct buffer said = {0};
 
-    classify(&(struct saga_event){.kind = EVENT_REPLY, .step = row->step, .attempt = 1, .outcome = row->outcome, .problem = row->problem, .body = body}, &said);
+    classify(&(struct saga_event){.kind = EVENT_REPLY, .place = AT(row->step), .attempt = 1, .outcome = row->outcome, .problem = row->problem, .body = body}, &said);
     assert_text(row->name, &said, row->then);
     buffer_free(&said);
     json_decref(body);
@@ -128,7 +128,7 @@ static void the_mapping_sees_headers_and_goes_by_retry_first(void **state)
     struct buffer said = {0};
 
     (void)state;
-    classify(&(struct saga_event){.kind = EVENT_REPLY, .step = MAPPED, .attempt = 1, .body = body, .headers = headers}, &said);
+    classify(&(struct saga_event){.kind = EVENT_REPLY, .place = AT(MAPPED), .attempt = 1, .body = body, .headers = headers}, &said);
     assert_text("retry", &said, "retry {\"code\":\"R\",\"message\":\"\"}");
     buffer_free(&said);
     json_decref(body);
@@ -142,10 +142,10 @@ static void a_compensation_is_read_without_the_mapping(void **state)
     struct buffer said = {0};
 
     (void)state;
-    classify(&(struct saga_event){.kind = EVENT_REPLY, .step = MAPPED, .action = ACTION_COMPENSATE, .attempt = 1, .body = body}, &said);
+    classify(&(struct saga_event){.kind = EVENT_REPLY, .place = AT(MAPPED), .action = ACTION_COMPENSATE, .attempt = 1, .body = body}, &said);
     assert_text("mapped", &said, "success {\"status\":\"NO\"}");
     buffer_clear(&said);
-    classify(&(struct saga_event){.kind = EVENT_REPLY, .step = SHAPED, .action = ACTION_COMPENSATE, .attempt = 1, .body = body}, &said);
+    classify(&(struct saga_event){.kind = EVENT_REPLY, .place = AT(SHAPED), .action = ACTION_COMPENSATE, .attempt = 1, .body = body}, &said);
     assert_text("shaped", &said, "success {\"status\":\"NO\"}");
     buffer_free(&said);
     json_decref(body);

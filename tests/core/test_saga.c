@@ -69,8 +69,8 @@ static struct saga *full_saga(void)
     assert_non_null(saga->history);
     saga->steps_cap = saga->history_cap = 2;
     saga->steps_len = saga->history_len = 1;
-    saga->steps[0] = (struct saga_step){.index = 3, .status = STEP_DONE, .output = parse("7")};
-    saga->history[0] = (struct saga_history){.after_ms = 5, .kind = HISTORY_SENT, .step = 3, .attempt = 1};
+    saga->steps[0] = (struct saga_step){.index = 3, .iteration = -1, .status = STEP_DONE, .output = parse("7")};
+    saga->history[0] = (struct saga_history){.after_ms = 5, .kind = HISTORY_SENT, .place = AT(3), .attempt = 1};
     return saga;
 }
 
@@ -102,8 +102,8 @@ static void a_step_is_found_by_its_index(void **state)
     struct saga *saga = full_saga();
 
     (void)state;
-    assert_ptr_equal(saga_step_find(saga, 3), &saga->steps[0]);
-    assert_null(saga_step_find(saga, 0));
+    assert_ptr_equal(saga_step_find(saga, AT(3)), &saga->steps[0]);
+    assert_null(saga_step_find(saga, AT(0)));
     saga_free(saga);
 }
 

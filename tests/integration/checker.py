@@ -319,7 +319,8 @@ def stand_in(step):
 
 def tree(steps, numbers=None, group=None, case=0, way=()):
     """(step, name of the group it stands in or None, its case there from 1, 0 = no switch, its way), in the order of the text. The way is
-    that of the groups around it, from the outermost: (name, number of the branch from 1, 0 = no parallel). Numbers: of parallels."""
+    that of the groups around it, from the outermost: (name, number of the branch from 1, 0 = no parallel, EACH = a forEach, whose iterations
+    are its branches in a run). Numbers: of parallels."""
     numbers = numbers or itertools.count(1)
     for step in steps:
         if "parallel" in step:
@@ -334,6 +335,29 @@ def tree(steps, numbers=None, group=None, case=0, way=()):
         yield from tree(step.get("default", []), numbers, name, len(step.get("switch", [])) + 1, way + ((name, 0),))
         for number, branch in enumerate(step.get("parallel", []), 1):
             yield from tree(branch, numbers, name, 0, way + ((name, number),))
+        yield from tree(step.get("forEach", {}).get("steps", []), numbers, name, 0, way + ((name, EACH),))
+
+
+EACH = -1
+
+
+def each_around(way):
+    """The forEach on this way, or None."""
+    return next((name for name, branch in way if branch == EACH), None)
+
+
+def in_iteration(defined, each, iteration):
+    """The step's definition as it stands in one iteration: so are the names of what is in there with it."""
+    step, group, case, way = defined
+    outside = [name for name, _ in way].index(each)
+    inside = tuple((f"{name}.{iteration}", branch) for name, branch in way[outside + 1:])
+    return step, group if group in (None, each) else f"{group}.{iteration}", case, way[:outside] + ((each, iteration + 1),) + inside
+
+
+def stand_in_of(name):
+    """Of `pay` it is `pay:fallback`, of `pay.3` it is `pay:fallback.3`."""
+    base, dot, iteration = name.partition(".")
+    return f"{base}:fallback{dot}{iteration}"
 
 
 def quorum_of(step):
@@ -373,6 +397,7 @@ class Case:
         self.jobs = collections.defaultdict(Job)            # id -> what the journal says of it
         self.by_hand = set()                                # (saga id, step) that an operator skipped or completed
         self.on_duplicate = {}                              # (name, version) -> what becomes of a start whose saga exists
+        self.runs = {}                                      # what defined() has made, by the number of items of each forEach
         self.definitions = {}                               # (name, version) -> {step name: (step, name of its group, case)}
         for record in evidence.of("definitions"):
             if record.value and not record.key.startswith(b"."):
@@ -394,11 +419,24 @@ class Case:
         self.findings.append(text)
 
     def step_of(self, state, name):
-        return self.definitions.get((state["definition"], state["version"]), {}).get(name, ({},))[0]
+        return self.definitions.get((state["definition"], state["version"]), {}).get(name.partition(".")[0], ({},))[0]
 
     def defined(self, state):
-        """Of its definition: step name -> (step, group, case, way)."""
-        return self.definitions.get((state["definition"], state["version"]), {})
+        """Of its definition, in this run: step name -> (step, group, case, way); what stands in a forEach once for each iteration that there is."""
+        raw = self.definitions.get((state["definition"], state["version"]), {})
+        counts = tuple((name, state["steps"].get(name, {}).get("count", 0)) for name, (step, *_) in raw.items() if "forEach" in step)
+        if not counts:
+            return raw
+        known = self.runs.get((state["definition"], state["version"], counts))
+        if known is None:
+            known = self.runs[state["definition"], state["version"], counts] = {}
+            for name, defined in raw.items():
+                each = each_around(defined[3])
+                if each is None:
+                    known[name] = defined
+                for iteration in range(dict(counts)[each] if each else 0):
+                    known[f"{name}.{iteration}"] = in_iteration(defined, each, iteration)
+        return known
 
     def loss(self, state, name):
         """The way to the innermost branch around the step that has lost; () = the saga has turned back, None = nothing is lost there."""
@@ -665,7 +703,7 @@ def check_dataref(got, state, step, defined, own):
     """A reference goes on with a value that is passed on whole, and with no other."""
     template = defined.get("input")
     whole = re.fullmatch(r"\$\{\s*(?:input|steps\.([A-Za-z0-9_]+)\.output)\s*\}", template) if isinstance(template, str) else None
-    source = None if whole is None else state["steps"].get(whole[1], {}) if whole[1] else state
+    source = None if whole is None else state["steps"].get(whole[1] + step.partition(".")[1] + step.partition(".")[2], state["steps"].get(whole[1], {})) if whole[1] else state
     if got is not None and (source is None or source.get("dataref", got) != got and "fallback" not in source):
         yield f"ce_dataref {got}, of which its input is no copy"
     if got is None and whole is not None and not whole[1] and "dataref" in state and own not in state["steps"].get(step, {}):
@@ -923,7 +961,7 @@ def check_groups(case):
     for saga_id, saga in case.sagas.items():
         for step in saga.steps:
             entries, before = step.after["steps"], step.before["steps"] if step.before else {}
-            defined = case.definitions.get((step.after["definition"], step.after["version"]), {})
+            defined = case.defined(step.after)
             for name, entry in entries.items():
                 _, group, number, _ = defined.get(name, ({}, None, 0, ()))
                 if group and (group not in entries or entries[group].get("case", 0) != number):
@@ -950,7 +988,7 @@ def finished(defined, entries, parallel, branch):
     """Has the branch come to its end? Its last step has, or what stands in for it."""
     last = [name for name, (_, group, _, way) in defined.items() if group == parallel and way[-1] == (parallel, branch)][-1]
     if "fallback" in entries.get(last, {}):
-        last += ":fallback"
+        last = stand_in_of(last)
     return entries.get(last, {}).get("status") in ("done", "skipped") and not entries[last].get("parked")
 
 
@@ -982,6 +1020,37 @@ def check_joins(case):
                         yield f"saga {saga_id}: branch {branch} of {name} has lost, but nothing failed in it"
 
 
+def given_by(case, state, each, iteration):
+    """What an iteration gives: the output of the last of its steps, in the order of the text, that was done or skipped with one."""
+    inside = [name for name, (*_, way) in case.defined(state).items() if (each, iteration + 1) in way]
+    outputs = [entry["output"] for entry in (state["steps"].get(name, {}) for name in inside) if entry.get("status") in ("done", "skipped") and "output" in entry]
+    return outputs[-1] if outputs else None
+
+
+def check_iterations(case):
+    """Of a forEach so many iterations are under way at a time, forth and back; it is done when all of them are, and gives what they gave."""
+    for saga_id, saga in case.sagas.items():
+        for step in saga.steps:
+            entries, before = step.after["steps"], step.before["steps"] if step.before else {}
+            undoing = collections.defaultdict(set)
+            for name, entry in entries.items():
+                if "." in name and entry["status"] in ("compensating", "compensation-retrying", "compensation-failed"):
+                    undoing[case.defined(step.after)[name][3]].add(name.partition(".")[2])
+                each = case.step_of(step.after, name).get("forEach")
+                if each is None:
+                    continue
+                count, begun, ended = entry.get("count", 0), entry.get("begun", 0), entry.get("finished", 0)
+                if not ended <= begun <= count or begun - ended > each.get("maxConcurrency", 10):
+                    yield f"saga {saga_id}: {name} has begun {begun} of {count} iterations, {ended} have ended"
+                if entry["status"] == "done" and case.loss(step.after, name) is None and before.get(name, {}).get("status") != "done":
+                    if ended != count or entry.get("output") != [given_by(case, step.after, name, iteration) for iteration in range(count)]:
+                        yield f"saga {saga_id}: {name} is done with {ended} of {count} iterations, and is not what they gave"
+            for each in {each_around(defined[3]) for defined in case.definitions.get((step.after["definition"], step.after["version"]), {}).values()} - {None}:
+                back = {iteration for way, iterations in undoing.items() for iteration in iterations if each in dict(way)}
+                if len(back) > case.step_of(step.after, each)["forEach"].get("maxConcurrency", 10):
+                    yield f"saga {saga_id}: {len(back)} iterations of {each} are undone at a time"
+
+
 def undone_too_early(case, state, done, name):
     """Why the first command that undoes the step must not be sent yet; done: step -> its place in the order of completion."""
     loss = case.loss(state, name)
@@ -1006,7 +1075,7 @@ def has_no_way_on(case, step, name):
     sends it, else not even that."""
     if step.before and (step.before["endedAt"] is not None or case.loss(step.before, name) is not None):
         return True
-    side_by_side = any("parallel" in defined[0] for defined in case.defined(step.after).values())
+    side_by_side = any({"parallel", "forEach"} & set(defined[0]) for defined in case.defined(step.after).values())
     detached = case.step_of(step.after, name).get("saga", {}).get("detached")  # what comes after it comes in the same step
     return not side_by_side and not detached and (step.after["endedAt"] is not None or step.after["turnedBack"])
 
@@ -1054,7 +1123,7 @@ def check_fallbacks(case):
         for step in saga.steps:
             entries, before = step.after["steps"], step.before["steps"] if step.before else {}
             for name, entry in entries.items():
-                defined, other = case.step_of(step.after, name), entries.get(name + ":fallback")
+                defined, other = case.step_of(step.after, name), entries.get(stand_in_of(name))
                 if other is None and "fallback" not in entry:
                     continue
                 kind = "service" if "service" in defined.get("fallback", {}) else "output" if "fallback" in defined else None
@@ -1288,7 +1357,7 @@ def check_states(case):
 
 
 CHECKS = (check_offsets, check_inputs, check_dead_letters, check_duplicates, check_forwarded, check_commands, check_results, check_events, check_answers, check_jobs, check_locks, check_ends, check_waits,
-          check_groups, check_joins, check_compensations, check_fallbacks, check_effects, check_children, check_view, check_states)
+          check_groups, check_joins, check_iterations, check_compensations, check_fallbacks, check_effects, check_children, check_view, check_states)
 
 
 def findings(evidence):

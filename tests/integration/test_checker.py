@@ -252,6 +252,14 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("a parallel that is done too early", branches({"quorum": 2}, {"status": "done", "lost": [2, 3]}), "saga no: P is done, but of its branches only {1} are"),
     ("a parallel that cannot be done any more", branches({"quorum": 2}, {"status": "running", "lost": [2, 3]}),
      "saga no: P goes on, but only 1 of its branches are left"),
+    ("more iterations at a time than may be", defined(b"rows@1", lambda steps: steps[0]["forEach"].update(maxConcurrency=1)), "saga rows: each has begun 2 of 3 iterations"),
+    ("more iterations undone at a time than may be", defined(b"rows@1", lambda steps: steps[0]["forEach"].update(maxConcurrency=1)), "saga rows: 2 iterations of each are undone at a time"),
+    ("another output than the iterations gave", rewrite(step_of("rows", "last/x/1"), lambda document: its(document, "rows")["patch"]["steps"]["each"].update(output=[1, 2, 3])),
+     "saga rows: each is done with 3 of 3 iterations, and is not what they gave"),
+    ("done before all iterations are", rewrite(step_of("rows", "last/x/1"), lambda document: its(document, "rows")["patch"]["steps"]["each"].update(finished=2)),
+     "saga rows: each is done with 2 of 3 iterations"),
+    ("an iteration undone before what came after it", rewrite(step_of("rows", "row.0/c/1"), lambda document: its(document, "rows")["patch"]["steps"].update(
+        last={"status": "running", "attempts": 1})), "saga rows: row.0/c/1, but last has not been answered"),
     ("a branch that has lost for nothing", branches({"quorum": 2}, {"status": "running", "lost": [2]}),
      "saga no: branch 2 of P has lost, but nothing failed in it"),
     ("a branch that had lost", both(branches("any", {"status": "done", "lost": [2, 3]}), rewrite(step_of("no", "B/c/1"), lambda document: its(

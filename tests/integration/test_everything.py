@@ -49,7 +49,7 @@ def completed():
     people.script("c.insure", "cover", done({"policy": "I-1"}))
     people.script("c", "track", lambda command: done({"state": "ARRIVED" if command.headers["idempotency-key"].endswith(b"x.2") else "ON_ITS_WAY"}))
     people.script("c", "settle", done({"receipt": "S-1"}))
-    baton.start("everything", "c", {"items": ["shoes"], "total": 2000, "card": "4242", "gift": True, "notBefore": "2001-01-01T00:00:00Z", "who": "Ann",
+    baton.start("everything", "c", {"items": ["shoes", "hat"], "wrapped": True, "total": 2000, "card": "4242", "gift": True, "notBefore": "2001-01-01T00:00:00Z", "who": "Ann",
                                      "insured": True})
     baton.reaches("c", lambda state: "reserve" in state["steps"], "started")
     signal("c", "card-text", {"text": "hurrah"})  # early: they are kept
@@ -63,6 +63,8 @@ def completed():
     equal("input of the detached child", json.loads(people.seen("c.news", "enlist")[0].value) if baton.ends("c.news", "completed") else None, {"customer": "Ann"})
     equal("output of reserve", state["steps"]["reserve"]["output"], {"reservation": "R-1", "trace": "t-1"})
     settle = json.loads(people.seen("c", "settle")[0].value)
+    equal("wrapped", [json.loads(command.value) for command in sorted(people.seen("c"), key=lambda command: command.step) if command.type == "Wrap"],
+          [{"what": "shoes", "number": 1}, {"what": "hat", "number": 2}])
     equal("input of settle", settle, {"order": "c", "text": "hurrah", "by": "service"})
 
 
@@ -72,12 +74,13 @@ def compensated():
     people.script("u", "book", Answer({"booking": "E-1"}))
     people.script("u", "track", done({"state": "ON_ITS_WAY"}))
     people.script("u", "voucher", passing(), done(), action="compensate")
-    baton.start("everything", "u", {"items": ["shoes"], "total": 1500, "insured": True})
+    baton.start("everything", "u", {"items": ["shoes", "hat", "scarf"], "wrapped": True, "total": 1500, "insured": True})
     yield
     state = baton.ends("u", "compensated")
     equal("error", (state["error"]["step"], state["error"]["code"]), ("track", "REPEAT_LIMIT"))
-    equal("undone", [step for number, step in enumerate(undone("u")) if step not in undone("u")[:number]], ["track", "voucher", "book", "risk", "reserve"])
+    equal("undone", [step for number, step in enumerate(undone("u")) if step not in undone("u")[:number] and "." not in step], ["track", "voucher", "book", "risk", "reserve"])
     equal("undone of the child", undone("u.insure") if baton.ends("u.insure", "compensated") else None, ["cover"])
+    equal("unwrapped", sorted(json.loads(command.value)["what"] for command in people.seen("u", action="compensate") if command.type == "Unwrap"), ["hat", "scarf", "shoes"])
     release = people.seen("u", "reserve", "compensate")[0]
     equal("undone by", (release.type, json.loads(release.value)), ("Release", {"reservation": "R-2"}))
     equal("skipped", sorted(name for name, status in statuses(state).items() if status == "skipped"), ["hold", "papers", "praise", "wish"])

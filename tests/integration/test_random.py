@@ -78,7 +78,7 @@ kinds = collections.Counter()
 
 def answer_as(outcome, command, draw):
     """In the words that the step's definition understands: header, body, problem, mapping."""
-    mapped = command.action == "execute" and "reply" in steps[command.headers["ce_sagatype"].decode()][command.step]
+    mapped = command.action == "execute" and "reply" in steps[command.headers["ce_sagatype"].decode()][command.step.partition(".")[0]]
     code = draw.choice(["BUSY", "NO", "TRANSIENT"])
     if outcome == "pending":
         return pending()
@@ -178,7 +178,7 @@ def rests(saga, found, asked=()):
             return any(blocked(queue[0]) for queue in map(queue_of, filter(is_lock, found)) if saga in queue)
         if (saga, name) not in signalled:
             signalled.add((saga, name))
-            signal(saga, steps[state["definition"]][name]["wait"]["signal"])
+            signal(saga, steps[state["definition"]][name.partition(".")[0]]["wait"]["signal"])
     return False
 
 

@@ -22,7 +22,12 @@ claim = {"name": "claim", "version": 1, "defaults": mirror["defaults"],
 
 turns = {"name": "turns", "version": 1, "lock": {"key": "desk/${input.desk}"}, "steps": [{"name": "sit", "service": "mirror", "command": "Sit"}]}
 
-baton = Baton("wire", partitions=3, definitions=[mirror, {**mirror, "version": 2}, chain, claim, turns],
+rows = {"name": "rows", "version": 1, "defaults": mirror["defaults"],
+        "steps": [{"name": "each", "forEach": {"items": "${input.rows}", "maxConcurrency": 2, "steps": [
+                      {"name": "row", "service": "mirror", "command": "Row", "input": {"row": "${item}"}, "compensation": {"command": "Unrow", "input": {"row": "${item}"}}}]}},
+                  {"name": "last", "service": "mirror", "command": "End", "input": "${steps.each.output}"}]}
+
+baton = Baton("wire", partitions=3, definitions=[mirror, {**mirror, "version": 2}, chain, claim, turns, rows],
               topics={"start": {"orders.commands": {}, "shop.orders": {"saga": "mirror"}}, "allowReplyTo": ["shop.answers"]})
 baton.create("shop.answers")
 worker = baton.worker("one")
@@ -74,6 +79,18 @@ def structured():
     yield
     equal("input", baton.ends("structured", "completed")["input"], {"a": 1})
     traced("structured")
+
+
+@scenario("an iteration of a forEach has its index in ids and keys, and its item on the way back")
+def iterations():
+    people.script("rows", "last", refused("FULL"))
+    baton.start("rows", "rows", {"rows": ["a", "b", "c"]})
+    yield
+    baton.ends("rows", "compensated")
+    commands = [command for command in people.seen("rows") if command.type == "Row"]
+    equal("keys", sorted(command.headers["idempotency-key"].decode() for command in commands), ["rows/row.0/x", "rows/row.1/x", "rows/row.2/x"])
+    equal("ids", sorted(command.headers["ce_id"].decode() for command in commands), ["rows/row.0/x/1", "rows/row.1/x/1", "rows/row.2/x/1"])
+    equal("undone", sorted((command.step, json.loads(command.value)["row"]) for command in people.seen("rows", action="compensate")), [("row.0", "a"), ("row.1", "b"), ("row.2", "c")])
 
 
 @scenario("a topic bound to a definition needs a key and a value")

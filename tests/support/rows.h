@@ -15,6 +15,9 @@
 
 #include <baton/json.h>
 
+/* Of a step that stands in no forEach (baton/saga.h). */
+#define AT(index) ((struct saga_place){(index), -1})
+
 /* One cmocka test per row: the row's name is its first member. The row is *state in check. */
 int run_rows(const char *group, const void *rows, size_t row_size, size_t count, CMUnitTestFunction check);
 #define RUN_ROWS(rows, check) run_rows(#rows, (rows), sizeof(rows)[0], sizeof(rows) / sizeof(rows)[0], (check))

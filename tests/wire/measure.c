@@ -25,7 +25,7 @@ static void measure_writers(struct saga *saga)
     static const struct wire_names names = {.replies = "baton.replies", .command_prefix = "", .source_prefix = ""};
     static const struct journal_cause cause = {"baton.replies", 3, 344};
     struct effect effect = {.kind = EFFECT_COMMAND,
-                            .step = 1,
+                            .place = AT(1),
                             .attempt = 1,
                             .service = "payments",
                             .command = "Authorize",
@@ -33,7 +33,7 @@ static void measure_writers(struct saga *saga)
                             .expires_at_ms = 1769860810000};
     struct effects effects = {.items = &effect, .len = 1, .disposition = APPLIED};
     struct saga_event event = {
-        .kind = EVENT_REPLY, .at_ms = saga->updated_at_ms, .attempt = 1, .body = saga->steps[0].output};
+        .kind = EVENT_REPLY, .at_ms = saga->updated_at_ms, .place = AT(0), .attempt = 1, .body = saga->steps[0].output};
     struct wire_out out = {.text = {0}};
     struct buffer text = {0};
     struct journal_writer writer = {.count = 0};

@@ -40,6 +40,9 @@ static void change_step(struct random *random, struct saga_step *step)
     step->chosen = random_below(random, 4);
     step->lost = random_one_in(random, 4) ? 1U << random_below(random, 32) | 1U << random_below(random, 32) : 0;
     step->parked = random_one_in(random, 4);
+    step->count = random_below(random, 4);
+    step->begun = random_below(random, step->count + 1);
+    step->finished = random_below(random, step->begun + 1);
     step->attempts = random_below(random, 3);
     step->compensations = random_below(random, 3);
     step->forgiven = random_below(random, 3);
@@ -55,6 +58,7 @@ static void change_step(struct random *random, struct saga_step *step)
     step->due_at_ms = random_time(random);
     step->settled_at_ms = random_time(random);
     replace(&step->input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
+    replace(&step->items, step->count == 2 ? json_pack("[i, s]", 1, "x") : NULL);
     replace(&step->undo_input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
     replace(&step->child, random_one_in(random, 4) ? json_string("o-1001.ship:2") : NULL);
     step->children_failed = random_below(random, 2);
@@ -67,13 +71,12 @@ static void change_step(struct random *random, struct saga_step *step)
 static void touch_step(struct random *random, struct saga *saga)
 {
     int index = random_below(random, (int)saga->definition->steps_len);
-    struct saga_step *step = saga_step_find(saga, index);
+    struct saga_place place = saga_place_at(saga->definition, index, random_below(random, 3));
+    struct saga_step *step = saga_step_find(saga, place);
 
-    if (step == NULL) {
-        step = &saga->steps[saga->steps_len++];
-        memset(step, 0, sizeof *step);
-        step->index = index;
-    }
+    if (step == NULL)
+        step = saga_step_add(saga, place);
+    assert_non_null(step);
     change_step(random, step);
 }
 
@@ -90,7 +93,7 @@ static void add_history(struct random *random, struct saga *saga, size_t count)
         }
         saga->history[saga->history_len++] = (struct saga_history){
             random_below(random, 100000), (enum history_kind)random_below(random, HISTORY_KIND_COUNT),
-            random_below(random, 5) - 1, random_below(random, 3),
+            saga_place_at(saga->definition, random_below(random, (int)saga->definition->steps_len + 1) - 1, random_below(random, 3)), random_below(random, 3),
             random_one_in(random, 4) ? json_pack("{s:s, s:s}", "who", "ann", "why", "\"because\"") : NULL};
         saga->history_new++;
     }

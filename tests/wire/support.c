@@ -113,14 +113,18 @@ void say_record(struct buffer *out, const struct bus_record *record)
 /* --- a saga --- */
 
 static struct definition_step order_steps[] = {
-    {.name = (char *)"reserve", .service = (char *)"inventory", .command = (char *)"ReserveStock", .timeout_ms = 10000},
-    {.name = (char *)"authorize", .service = (char *)"payments", .command = (char *)"Authorize", .timeout_ms = 10000},
+    {.name = (char *)"reserve", .parent = -1, .each = -1, .service = (char *)"inventory", .command = (char *)"ReserveStock", .timeout_ms = 10000},
+    {.name = (char *)"authorize", .parent = -1, .each = -1, .service = (char *)"payments", .command = (char *)"Authorize", .timeout_ms = 10000},
     {.name = (char *)"settle",
+     .parent = -1,
+     .each = -1,
      .service = (char *)"payments",
      .command = (char *)"Settle",
      .timeout_ms = 10000,
      .pivot = true},
-    {.name = (char *)"ship", .service = (char *)"shipping", .command = (char *)"Ship", .timeout_ms = 10000},
+    {.name = (char *)"ship", .parent = -1, .each = -1, .service = (char *)"shipping", .command = (char *)"Ship", .timeout_ms = 10000},
+    {.name = (char *)"parcels", .kind = STEP_FOREACH, .parent = -1, .each = -1},
+    {.name = (char *)"parcel", .parent = 4, .each = 4, .service = (char *)"shipping", .command = (char *)"Pack", .timeout_ms = 10000},
 };
 
 const struct definition order_definition = {
@@ -129,15 +133,15 @@ const struct definition order_definition = {
     .hash = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     .timeout_ms = 900000,
     .steps = order_steps,
-    .steps_len = 4,
+    .steps_len = 6,
     .pivot = 2,
 };
 
 static struct saga_step *add_step(struct saga *saga, int index, enum step_status status)
 {
-    struct saga_step *step = &saga->steps[saga->steps_len++];
+    struct saga_step *step = saga_step_add(saga, AT(index));
 
-    step->index = index;
+    assert_non_null(step);
     step->status = status;
     step->attempts = 1;
     step->first_at_ms = step->sent_at_ms = saga->started_at_ms;
@@ -147,7 +151,7 @@ static struct saga_step *add_step(struct saga *saga, int index, enum step_status
 struct saga *order_saga(void)
 {
     static const struct saga_history history[] = {
-        {0, HISTORY_STARTED, -1, 0, NULL}, {0, HISTORY_SENT, 0, 1, NULL}, {120, HISTORY_DONE, 0, 1, NULL}, {120, HISTORY_SENT, 1, 1, NULL}};
+        {0, HISTORY_STARTED, {-1, -1}, 0, NULL}, {0, HISTORY_SENT, {0, -1}, 1, NULL}, {120, HISTORY_DONE, {0, -1}, 1, NULL}, {120, HISTORY_SENT, {1, -1}, 1, NULL}};
     struct saga *saga = saga_new();
     struct saga_step *step;
 
@@ -165,11 +169,8 @@ struct saga *order_saga(void)
     saga->tracestate = strdup("vendor=1");
     saga->reply_to.topic = strdup("shop.replies");
     saga->reply_to.correlation = strdup("cart-7");
-    saga->steps = calloc(4, sizeof *saga->steps);
-    saga->steps_cap = 4;
     saga->history = calloc(SAGA_HISTORY_MAX, sizeof *saga->history);
     saga->history_cap = SAGA_HISTORY_MAX;
-    assert_non_null(saga->steps);
     assert_non_null(saga->history);
     step = add_step(saga, 0, STEP_DONE);
     step->done_order = 1;

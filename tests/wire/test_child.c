@@ -10,7 +10,7 @@ static const struct wire_names names = {.replies = "baton.replies", .control = "
 /* The third step, ship, stands for one that starts a child. */
 struct given_child {
     struct definition definition;
-    struct definition_step steps[4];
+    struct definition_step steps[6];
     struct saga *saga;
     struct effect effect;
 };
@@ -27,10 +27,10 @@ static void given_child_init(struct given_child *given, const char *parent)
     given->definition.steps = given->steps;
     given->saga->definition = &given->definition;
     given->saga->parent = parent == NULL ? NULL : parse(parent);
-    step = &given->saga->steps[given->saga->steps_len++];
-    step->index = 3;
+    step = saga_step_add(given->saga, AT(3));
+    assert_non_null(step);
     step->child = json_string("o-1001.ship");
-    given->effect = (struct effect){.kind = EFFECT_CHILD, .step = 3, .attempt = 1, .input = parse("{\"total\":19.99}")};
+    given->effect = (struct effect){.kind = EFFECT_CHILD, .place = AT(3), .attempt = 1, .input = parse("{\"total\":19.99}")};
 }
 
 static void given_child_clear(struct given_child *given)

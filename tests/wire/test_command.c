@@ -20,7 +20,7 @@ static const struct row {
 } command_rows[] = {
     {"an execute command",
      {.kind = EFFECT_COMMAND,
-      .step = 0,
+      .place = {0, -1},
       .action = ACTION_EXECUTE,
       .attempt = 1,
       .service = "inventory",
@@ -52,7 +52,7 @@ static const struct row {
      "{\"order\":\"o-1001\",\"total\":19.99}"},
     {"a compensate command to a service with a reply topic of its own, under a prefix, without trace or expiry",
      {.kind = EFFECT_COMMAND,
-      .step = 1,
+      .place = {1, -1},
       .action = ACTION_COMPENSATE,
       .attempt = 12,
       .service = "payments",

@@ -58,7 +58,7 @@ static void check_id(void **state)
 
 static void longest_parts_fit(void **state)
 {
-    char saga[SAGA_ID_MAX + 1], step[DEFINITION_ENTRY_NAME_MAX + 8], out[WIRE_MESSAGE_ID_MAX];
+    char saga[SAGA_ID_MAX + 1], step[SAGA_PLACE_NAME_MAX], out[WIRE_MESSAGE_ID_MAX];
     struct wire_message_id id;
     size_t len;
 
@@ -66,7 +66,7 @@ static void longest_parts_fit(void **state)
     memset(saga, 'a', SAGA_ID_MAX);
     memset(step, 'b', DEFINITION_STEP_NAME_MAX);
     saga[SAGA_ID_MAX] = '\0';
-    strcpy(step + DEFINITION_STEP_NAME_MAX, ":fallback.999999");
+    strcpy(step + DEFINITION_STEP_NAME_MAX, ":fallback.9999");
     len = wire_message_id(out, saga, step, ACTION_EXECUTE, INT32_MAX);
     assert_int_equal(len, strlen(out));
     assert_true(wire_message_id_parse(out, len, &id));

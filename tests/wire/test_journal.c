@@ -28,8 +28,8 @@ static void write_reply_step(struct journal_writer *writer)
     static const struct journal_cause cause = {"baton.replies", 3, 344};
     struct saga *saga = order_saga();
     struct saga_event event = {
-        .kind = EVENT_REPLY, .at_ms = 1769860800120, .step = 0, .action = ACTION_EXECUTE, .attempt = 1};
-    struct effect effect = {.kind = EFFECT_COMMAND, .step = 1, .action = ACTION_EXECUTE, .attempt = 1};
+        .kind = EVENT_REPLY, .at_ms = 1769860800120, .place = AT(0), .action = ACTION_EXECUTE, .attempt = 1};
+    struct effect effect = {.kind = EFFECT_COMMAND, .place = AT(1), .action = ACTION_EXECUTE, .attempt = 1};
     struct effects effects = {.items = &effect, .len = 1, .disposition = APPLIED};
 
     saga->steps[0].changed = saga->steps[1].changed = true;
@@ -253,7 +253,7 @@ static void the_journal_alone_gives_the_state(void **state)
             struct baton_error err = {BATON_OK, ""};
             struct effects effects = {.disposition = APPLIED};
             struct saga_event event = {
-                .kind = seq == 1 ? EVENT_START : EVENT_REPLY, .at_ms = saga->updated_at_ms, .attempt = 1};
+                .kind = seq == 1 ? EVENT_START : EVENT_REPLY, .at_ms = saga->updated_at_ms, .place = AT(0), .attempt = 1};
             struct journal_cause cause = {"baton.replies", 1, seq};
 
             if (seq > 1)

@@ -98,7 +98,8 @@ static void assert_same_effects(const struct effects *a, const struct effects *b
     assert_int_equal(a->len, b->len);
     for (size_t i = 0; i < a->len; i++) {
         assert_int_equal(a->items[i].kind, b->items[i].kind);
-        assert_int_equal(a->items[i].step, b->items[i].step);
+        assert_int_equal(a->items[i].place.index, b->items[i].place.index);
+        assert_int_equal(a->items[i].place.iteration, b->items[i].place.iteration);
         assert_int_equal(a->items[i].action, b->items[i].action);
         assert_int_equal(a->items[i].attempt, b->items[i].attempt);
         assert_int_equal(a->items[i].expires_at_ms, b->items[i].expires_at_ms);
@@ -141,9 +142,9 @@ static void random_reply(struct random *random, struct run *run)
 {
     struct saga_event event = {.kind = EVENT_REPLY, .at_ms = run->now_ms};
 
-    event.step = random_below(random, (int)definition->steps_len);
+    event.place = saga_place_at(definition, random_below(random, (int)definition->steps_len), random_below(random, 3));
     if (run->saga->steps_len > 0 && !random_one_in(random, 4)) /* mostly to the step that waits */
-        event.step = run->saga->steps[run->saga->steps_len - 1].index;
+        event.place = saga_place_of(&run->saga->steps[run->saga->steps_len - 1]);
     event.action = run->saga->turned_back && !random_one_in(random, 4) ? ACTION_COMPENSATE : ACTION_EXECUTE;
     event.attempt = 1 + random_below(random, 3);
     event.outcome = random_one_in(random, 2) ? REPLY_UNSAID : (enum reply_header_outcome)random_below(random, 5);

@@ -157,7 +157,7 @@ static void check_file(void **state)
 static void the_longest_id_has_room_for_its_tag(void **state)
 {
     struct wire_signer *signer = signer_of(OLD);
-    char saga[SAGA_ID_MAX + 1], step[DEFINITION_ENTRY_NAME_MAX + 8], id[WIRE_MESSAGE_ID_MAX];
+    char saga[SAGA_ID_MAX + 1], step[SAGA_PLACE_NAME_MAX], id[WIRE_MESSAGE_ID_MAX];
     struct wire_message_id parsed;
     size_t plain, len;
 
@@ -165,7 +165,7 @@ static void the_longest_id_has_room_for_its_tag(void **state)
     memset(saga, 'a', SAGA_ID_MAX);
     memset(step, 'b', DEFINITION_STEP_NAME_MAX);
     saga[SAGA_ID_MAX] = '\0';
-    strcpy(step + DEFINITION_STEP_NAME_MAX, ":fallback.999999");
+    strcpy(step + DEFINITION_STEP_NAME_MAX, ":fallback.9999");
     plain = wire_message_id(id, saga, step, ACTION_COMPENSATE, INT32_MAX);
     len = wire_signer_sign(signer, id, plain);
     assert_int_equal(len, plain + 1 + WIRE_TAG_LEN);

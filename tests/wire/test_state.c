@@ -224,7 +224,8 @@ static void assert_saga_equal(const struct saga *a, const struct saga *b)
     for (size_t i = 0; i < a->history_len; i++) {
         assert_int_equal(a->history[i].after_ms, b->history[i].after_ms);
         assert_int_equal(a->history[i].kind, b->history[i].kind);
-        assert_int_equal(a->history[i].step, b->history[i].step);
+        assert_int_equal(a->history[i].place.index, b->history[i].place.index);
+        assert_int_equal(a->history[i].place.iteration, b->history[i].place.iteration);
         assert_int_equal(a->history[i].attempt, b->history[i].attempt);
     }
     assert_int_equal(a->history_dropped, b->history_dropped);

@@ -158,7 +158,7 @@ static void states(void **state)
 static void add_steps(struct random *random, struct journal_writer *writer)
 {
     struct saga *saga = random_saga(random);
-    struct effect effect = {.kind = EFFECT_COMMAND, .step = 1, .attempt = 2};
+    struct effect effect = {.kind = EFFECT_COMMAND, .place = AT(1), .attempt = 2};
     struct effects effects = {.items = &effect, .disposition = APPLIED};
     struct journal_cause cause = {"baton.replies", 3, 344};
     struct saga_event event = {.kind = EVENT_START, .at_ms = 1769860800000};
