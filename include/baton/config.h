@@ -40,6 +40,8 @@ struct config_topics {
 };
 const struct config_topics *config_topics(const struct config *config);
 const struct engine_limits *config_limits(const struct config *config);
+/** The services that have a breaker, a maximum in flight or a rate; as long as config. */
+const struct service_rules *config_services(const struct config *config, size_t *ret_len);
 int config_threads(const struct config *config);
 const char *config_reply_key_file(const struct config *config); /* NULL = none */
 const char *config_log_level(const struct config *config);

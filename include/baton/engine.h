@@ -73,6 +73,8 @@ struct worker_options {
     const char *const *allow_reply_to; /* NULL-terminated topic names a starter may ask answers on */
     const char *command_prefix;
     const char *const *service_replies; /* see wire_names */
+    const struct service_rules *services; /* those that are not to be given too much, each once, at most SERVICE_RULES_MAX */
+    size_t services_len;
     const char *reply_keys;  /* text of the key file, taken by wire_signer_new once already; NULL = ids carry no tag */
     size_t reply_keys_len;
     struct engine_limits limits;
@@ -91,6 +93,7 @@ struct worker_stats {
     int64_t started, completed, compensated, parked, cancelled;
     int64_t inputs, commands, duplicates, late, forwarded, dead_letters, timers, transactions, aborts, reopened;
     int64_t view_applies, view_loads, catch_ups, rebuilds, trickled;
+    int64_t held, service_changes; /* commands held back, each time; changes of circuit breakers that this worker told of */
     int64_t partitions_owned, partitions_ready;
     int64_t cache_bytes, cache_sagas;
 };

@@ -52,4 +52,11 @@ enum baton_err redis_reader_count(struct redis_reader *reader, int32_t partition
                                   struct baton_error *err);
 enum baton_err redis_reader_meta(struct redis_reader *reader, int32_t partition, struct view_meta *ret_meta, struct baton_error *err);
 
+/** The services that workers have rules for, by name, at most max. now_ms: by which threads that have said nothing lately are not counted. */
+enum baton_err redis_services_list(const struct redis_options *options, int64_t now_ms, struct service_summary *ret_services, size_t max, size_t *ret_n,
+                                   struct baton_error *err);
+/** An operator's "open", "close" or "reset". BATON_E_NOT_FOUND: no worker has rules for it. why NULL = not said. */
+enum baton_err redis_service_set(const struct redis_options *options, const char *name, const char *verb, const char *who, const char *why,
+                                 int64_t now_ms, struct baton_error *err);
+
 #endif

@@ -84,6 +84,7 @@ struct saga_step {
     int64_t sent_at_ms;    /* of the last attempt */
     int64_t due_at_ms;     /* reply due, or next attempt due; 0 = nothing outstanding */
     int64_t settled_at_ms; /* 0 = not yet */
+    int64_t held_since_ms; /* its next command waits for its service (struct saga_gate), since then; due_at_ms = when it asks again. 0 = not */
     json_t *items;         /* owned, of a forEach; NULL = as its plain path reads them from the input, which never changes */
     json_t *output;        /* owned; NULL = none */
     json_t *dataref;       /* owned; a text: where the output lies, by the reply that gave it; NULL = nowhere else */
@@ -143,6 +144,7 @@ enum history_kind {
     HISTORY_UNDO_IGNORED,   /* a reply named a compensation that cannot be one, attempt n */
     HISTORY_FALLBACK,       /* something stands in for the step */
     HISTORY_LOST,           /* a branch of a parallel; the number of the attempt is the branch's, 1.. */
+    HISTORY_HELD, /* its service takes no command now: the next attempt waits */
     HISTORY_VERB, /* + enum saga_verb: an operator's, with a note of who and why */
     HISTORY_VERB_LAST = HISTORY_VERB + VERB_COUNT - 1,
     HISTORY_KIND_COUNT,
@@ -231,9 +233,23 @@ enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_
 /* What a reply says by its headers; the body's part is decided by the core, which knows the step. */
 enum reply_header_outcome { REPLY_UNSAID, REPLY_SUCCESS, REPLY_FAILURE, REPLY_RETRY, REPLY_PENDING };
 
+/* What is known of the services as the event comes. One that is not named takes every command. */
+struct gate_service {
+    const char *name;
+    int permits;      /* so many commands of this event may go */
+    bool open;        /* its circuit breaker is; else it is only busy */
+    int64_t until_ms; /* nothing goes before; 0 = not known */
+};
+struct saga_gate {
+    const struct gate_service *services;
+    size_t len;
+};
+
 struct saga_event {
     enum saga_event_kind kind;
     int64_t at_ms; /* ms since the epoch: the only clock the core sees */
+    const struct saga_gate *gate; /* borrowed; NULL = every service takes every command */
+    const char *woken;            /* EVENT_TIMER, borrowed: the service whose held-back command asks now; NULL = what is due */
 
     json_t *dataref; /* of EVENT_START and EVENT_REPLY: where the data lie, a text; borrowed; NULL = nowhere else */
 
@@ -286,11 +302,13 @@ enum effect_kind {
     EFFECT_RESUMED, /* a parked saga goes on by itself: announce it */
     EFFECT_LOCK,    /* tell the lock of input.key: a control message, in input */
     EFFECT_SIGNAL,  /* tell the saga `to`: likewise */
+    EFFECT_HELD,    /* a command waits for its service: step, action and service say which */
+    EFFECT_DIVERTED, /* likewise one that its fallback stands in for, as the service's breaker is open */
 };
 
 struct effect {
     enum effect_kind kind;
-    /* EFFECT_COMMAND, EFFECT_CHILD, EFFECT_ANSWER */
+    /* EFFECT_COMMAND, EFFECT_CHILD, EFFECT_ANSWER, EFFECT_HELD, EFFECT_DIVERTED */
     struct saga_place place; /* of an answer: SAGA_ITSELF */
     enum saga_action action;
     int attempt;
@@ -317,6 +335,7 @@ struct effects {
     struct effect *items;
     size_t len, cap;
     enum disposition disposition;
+    enum reply_header_outcome answer; /* of EVENT_REPLY: what it meant to the step; REPLY_UNSAID if nothing could wait for it */
     char refusal[256]; /* of IGNORED_REFUSED; else empty */
 };
 void effects_clear(struct effects *effects);

@@ -14,6 +14,7 @@
 #define BATON_VIEW_H
 
 #include <baton/error.h>
+#include <baton/gate.h>
 #include <baton/saga.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -114,6 +115,9 @@ struct view {
 
     /** Leave a mark at p for the next owner, over the one that is there; "" takes it away. A rebuild leaves it alone. */
     enum baton_err (*trial)(void *self, int32_t partition, const char *text, struct baton_error *err);
+
+    /** Tell what this thread has seen of n services, and hear its share of each; one wait for all of them. `thread` names it among all of them. */
+    enum baton_err (*services)(void *self, const char *thread, struct service_sync *syncs, size_t n, int64_t now_ms, struct baton_error *err);
 
     void (*close)(void *self); /* NULL is fine */
 };

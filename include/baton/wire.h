@@ -6,6 +6,7 @@
 
 #include <baton/bus.h>
 #include <baton/filter.h>
+#include <baton/gate.h>
 #include <baton/json.h>
 #include <baton/saga.h>
 
@@ -204,6 +205,8 @@ enum baton_err wire_child_answer_write(const struct wire_child_answer *answer, c
  * baton.saga.parked.v1 / resumed). correlation: the starter's, or NULL; "b64:" is decoded to raw bytes. */
 enum baton_err wire_result_write(const struct saga *saga, enum effect_kind kind, int64_t now_ms, const char *topic,
                                  const char *correlation, struct wire_out *out, struct baton_error *err);
+/** The CloudEvent of a service's circuit breaker: baton.service.<state>.v1, key = the service. It borrows name. */
+enum baton_err wire_service_write(const char *name, const struct service_breaker *breaker, const char *topic, struct wire_out *out, struct baton_error *err);
 /* What became of a control message. */
 enum wire_answer_outcome { ANSWER_ACCEPTED, ANSWER_REFUSED, ANSWER_UNKNOWN_SAGA };
 struct wire_answer {

@@ -227,6 +227,7 @@ int command_history(struct cli *cli);
 int command_list(struct cli *cli);
 int command_verb(struct cli *cli); /* signal, cancel, terminate, pause ...: by its name */
 int command_migrate(struct cli *cli);
+int command_services(struct cli *cli);
 int command_config(struct cli *cli);
 int command_version(struct cli *cli);
 

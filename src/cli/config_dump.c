@@ -57,6 +57,32 @@ static void add_properties(json_t *rows, const char *section, const struct prope
         add_row(rows, section, properties->items[i].name, properties->items[i].value, properties->origins[i]);
 }
 
+/* What the file says of services, as it stands there. */
+static void add_services(json_t *rows, const char *prefix, json_t *object, const char *origin)
+{
+    const char *key = NULL;
+    json_t *member = NULL;
+
+    json_object_foreach(object, key, member) {
+        struct buffer path = {0};
+
+        buffer_text(&path, prefix);
+        buffer_text(&path, key);
+        if (json_is_object(member)) {
+            buffer_char(&path, '.');
+            add_services(rows, buffer_cstr(&path), member, origin);
+        } else {
+            struct buffer text = {0};
+
+            if (!json_is_string(member))
+                json_write(&text, member);
+            add_row(rows, "", buffer_cstr(&path), json_is_string(member) ? json_string_value(member) : buffer_cstr(&text), origin);
+            buffer_free(&text);
+        }
+        buffer_free(&path);
+    }
+}
+
 json_t *config_dump(const struct config *config)
 {
     json_t *rows = json_array(), *member = NULL, *bound = config_file_value(config, "topics.start");
@@ -75,13 +101,6 @@ json_t *config_dump(const struct config *config)
     }
     json_array_foreach(config_file_value(config, "topics.allowReplyTo"), i, member)
         add_row(rows, "topics.", "allowReplyTo", json_string_value(member), config->file_name);
-    for (size_t k = 0; config->service_replies[k] != NULL; k += 2) {
-        struct buffer name = {0};
-
-        buffer_text(&name, config->service_replies[k]);
-        buffer_text(&name, ".replyTopic");
-        add_row(rows, "services.", buffer_cstr(&name), config->service_replies[k + 1] + strlen(config->topics.prefix), config->file_name);
-        buffer_free(&name);
-    }
+    add_services(rows, "services.", config_file_value(config, "services"), config->file_name);
     return rows;
 }

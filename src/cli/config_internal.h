@@ -3,7 +3,8 @@
  *
  * config.c         file, environment and flags into one value each, with its origin
  * config_table.c   the settings: names, types, bounds, defaults
- * config_topics.c  topics, start bindings and services, prefix applied
+ * config_topics.c  topics and start bindings, prefix applied
+ * config_services.c  what is said of single services
  * config_dump.c    all of it to look at, secrets masked
  */
 #ifndef BATON_CONFIG_INTERNAL_H
@@ -46,6 +47,8 @@ struct config {
     const char *allow_reply_to[CONFIG_NAMES_MAX + 1];
     const char *service_replies[2 * CONFIG_NAMES_MAX + 1];
     struct config_topics topics;
+    struct service_rules services[SERVICE_RULES_MAX]; /* those with rules */
+    size_t services_len;
     struct engine_limits limits;
     int threads;
     json_t *file; /* NULL = none */
@@ -76,6 +79,9 @@ enum baton_err config_wrong(const struct config *config, const char *pointer, bo
 json_t *config_file_value(const struct config *config, const char *path);
 const char *config_text(const struct config *config, const char *path);
 int64_t config_number(const struct config *config, const char *path);
+
+/* config_services.c */
+enum baton_err config_settle_services(struct config *config, struct baton_error *err);
 
 /* config_topics.c */
 enum baton_err config_settle_topics(struct config *config, struct baton_error *err);

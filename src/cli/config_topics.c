@@ -1,7 +1,7 @@
 /*
  * config_topics.c -- which topics there are: names with the prefix applied, start bindings, reply topics of services.
  *
- * Owns:     the sections topics.start, topics.allowReplyTo and services; what a topic may be called.
+ * Owns:     the sections topics.start and topics.allowReplyTo, services.<name>.replyTopic; what a topic may be called.
  * Tests:    tests/cli/test_config.c
  */
 #include "config_internal.h"
@@ -104,31 +104,25 @@ static enum baton_err start_topics(struct config *config, struct baton_error *er
     return BATON_OK;
 }
 
+/* What else is said of a service has been looked at (config_services.c). */
 static enum baton_err service_topics(struct config *config, struct baton_error *err)
 {
     json_t *section = config_file_value(config, "services"), *entry = NULL;
     const char *name = NULL, *topic = NULL;
     size_t n = 0;
 
-    if (section != NULL && !json_is_object(section))
-        return config_wrong(config, "/services", false, err, "expected an object {\"<service>\": {\"replyTopic\": \"<topic>\"}}");
     json_object_foreach(section, name, entry) {
-        enum baton_err rc = check_entry(config, "/services", name, entry, "replyTopic", err);
         const char *reply = json_string_value(json_object_get(entry, "replyTopic"));
+        enum baton_err rc = reply == NULL ? BATON_OK : prefixed(config, reply, &topic, err);
 
-        if (rc == BATON_OK && (reply == NULL || !service_name_valid(name, strlen(name)) || n == CONFIG_NAMES_MAX))
-            rc = config_wrong(config, "/services", false, err, "\"%.60s\": expected {\"replyTopic\": \"<topic>\"} under a service's name, at most "
-                              "%d of them", name, CONFIG_NAMES_MAX);
-        if (rc == BATON_OK)
-            rc = prefixed(config, reply, &topic, err);
-        if (rc == BATON_OK) {
+        if (rc == BATON_OK && reply != NULL) {
             config->service_replies[2 * n] = config_keep(config, name);
             config->service_replies[2 * n + 1] = topic;
             rc = add_input(config, topic, INPUT_REPLIES, config->service_replies[2 * n], err);
+            n++;
         }
         if (rc != BATON_OK)
             return rc;
-        n++;
     }
     return BATON_OK;
 }
@@ -181,7 +175,9 @@ enum baton_err config_settle_topics(struct config *config, struct baton_error *e
     topics->inputs = config->inputs;
     topics->allow_reply_to = config->allow_reply_to;
     topics->service_replies = config->service_replies;
-    rc = own_topics(config, err);
+    rc = config_settle_services(config, err);
+    if (rc == BATON_OK)
+        rc = own_topics(config, err);
     if (rc == BATON_OK)
         rc = start_topics(config, err);
     if (rc == BATON_OK)

@@ -84,6 +84,11 @@ static const struct cli_flag migrate_flags[] = {
     {"--timeout", "SECONDS", "how long to wait for the answer; left out: 600"},
     {NULL, NULL, NULL},
 };
+static const struct cli_flag services_flags[] = {
+    {"--why", "TEXT", "the reason, for whoever looks"},
+    {"--who", "NAME", "whoever asks; left out: this user and host"},
+    {NULL, NULL, NULL},
+};
 #define VERB_CODES "Exit codes: 0 done, 4 no such saga, 6 the saga's state forbids it (it says why), 7 no worker has answered in time."
 
 static const struct cli_flag dev_flags[] = {
@@ -134,6 +139,9 @@ static const struct command commands[] = {
     {"migrate", command_migrate, false, "NAME FROM TO", "running sagas of one version go on by another", migrate_flags,
      "Each is checked: it moves where its position maps, and stays where it does not.\n"
      "Exit codes: 0 all moved, 4 a version is not deployed, 6 some were refused (it says why), 7 not done in time."},
+    {"services", command_services, false, "[open|close|reset NAME]", "circuit breakers, commands in flight, rates; and to set them by hand", services_flags,
+     "open holds back all commands to it until close or reset; close lets them go, whatever fails, until reset; reset leaves it to its rules,\n"
+     "closed and with nothing counted. Exit codes: 0 done, 4 no worker has rules for it."},
     {"config", command_config, false, "", "every setting and where it comes from", none, ""},
     {"version", command_version, true, "", "versions of Baton and its libraries", none, ""},
 };

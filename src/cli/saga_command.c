@@ -107,6 +107,8 @@ static void print_saga(const json_t *doc)
         if (!iterations_show(iterations, name, step))
             continue;
         (void)printf("  %-20s %-22s attempts %" JSON_INTEGER_FORMAT, name, cli_text_at(step, "status"), json_integer_value(json_object_get(step, "attempts")));
+        if (json_object_get(step, "heldSince") != NULL)
+            (void)printf("  held back");
         if (json_object_get(step, "fallback") != NULL)
             (void)printf("  fallback: %s", cli_text_at(step, "fallback"));
         if (json_object_get(step, "count") != NULL)

@@ -169,6 +169,7 @@ static bool settles_answer(enum history_kind kind)
     case HISTORY_UNDO_IGNORED:
     case HISTORY_FALLBACK:
     case HISTORY_LOST:
+    case HISTORY_HELD:
     case HISTORY_KIND_COUNT: return false;
     }
     return false;

@@ -85,6 +85,7 @@ static void fill_options(struct wiring *wiring, const struct wiring_needs *needs
         .open_bus = open_bus,
         .open_view = open_view,
     };
+    wiring->options.services = config_services(cli->config, &wiring->options.services_len);
 }
 
 enum baton_err wiring_open(struct cli *cli, const struct wiring_needs *needs, struct wiring **ret_wiring, struct baton_error *err)

@@ -382,6 +382,7 @@ static void on_reply(struct apply *apply, const struct saga_event *event)
         apply->failed = true;
         return;
     }
+    apply->effects->answer = meaning.outcome;
     if (event->action == ACTION_EXECUTE)
         forward_reply(apply, event, step, &meaning);
     else
@@ -449,8 +450,8 @@ static void on_deadline(struct apply *apply)
                          "the saga's timeout has passed");
 }
 
-/* The step whose time came first; NULL = none is due. */
-static struct saga_step *first_due(const struct apply *apply)
+/* The step whose time came first, or of those that are woken the one held back first; NULL = none is due. */
+static struct saga_step *first_due(const struct apply *apply, const char *woken)
 {
     struct saga *saga = apply->next;
     struct saga_step *first = NULL;
@@ -458,13 +459,15 @@ static struct saga_step *first_due(const struct apply *apply)
     for (size_t i = 0; i < saga->steps_len; i++) {
         struct saga_step *step = &saga->steps[i];
 
-        if (step->due_at_ms != 0 && step->due_at_ms <= apply->at && (first == NULL || step->due_at_ms < first->due_at_ms))
+        if (step->due_at_ms == 0 || (woken != NULL ? !hold_waits_for(apply, step, woken) : step->due_at_ms > apply->at))
+            continue;
+        if (first == NULL || (woken != NULL ? step->held_since_ms < first->held_since_ms : step->due_at_ms < first->due_at_ms))
             first = step;
     }
     return first;
 }
 
-static void on_timer(struct apply *apply)
+static void on_timer(struct apply *apply, const struct saga_event *event)
 {
     struct saga *saga = apply->next;
     struct saga_step *step = NULL;
@@ -478,7 +481,7 @@ static void on_timer(struct apply *apply)
         on_deadline(apply);
         due = true;
     }
-    while (!apply->failed && (step = first_due(apply)) != NULL) {
+    while (!apply->failed && (event->woken == NULL || !due) && (step = first_due(apply, event->woken)) != NULL) {
         due = true;
         if (step->status == STEP_RUNNING || step->status == STEP_RETRYING)
             forward_due(apply, step);
@@ -574,6 +577,8 @@ static enum baton_err finish(struct apply *apply, struct saga **ret_next)
     }
     if (saga_status_ended(apply->next->status) && !apply->was_ended)
         lock_leave(apply);
+    for (size_t i = 0; i < apply->next->steps_len; i++)
+        hold_forget(&apply->next->steps[i]);
     settle_due(apply->next);
     if (saga_broken_rule(apply->next) != NULL)
         __builtin_trap();
@@ -600,7 +605,7 @@ static char *copy(struct apply *apply, const char *text)
 enum baton_err saga_start(const struct definition *definition, const struct saga_event *event, struct saga **ret_saga,
                           struct effects *effects)
 {
-    struct apply apply = {.definition = definition, .next = saga_new(), .effects = effects, .at = event->at_ms};
+    struct apply apply = {.definition = definition, .next = saga_new(), .effects = effects, .at = event->at_ms, .gate = event->gate};
     struct saga *saga = apply.next;
 
     assert(event->kind == (definition->is_lock ? EVENT_LOCK : EVENT_START) && event->input != NULL && strlen(event->saga_id) <= SAGA_ID_MAX);
@@ -630,7 +635,7 @@ enum baton_err saga_start(const struct definition *definition, const struct saga
 enum baton_err saga_next(const struct saga *saga, const struct saga_event *event, struct saga **ret_next, struct effects *effects)
 {
     struct saga *next = NULL;
-    struct apply apply = {.definition = saga->definition, .effects = effects};
+    struct apply apply = {.definition = saga->definition, .effects = effects, .gate = event->gate};
 
     effects_clear(effects);
     *ret_next = NULL;
@@ -663,7 +668,7 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
         on_reply(&apply, event);
         verbs_hold_on(&apply, saga);
         break;
-    case EVENT_TIMER: on_timer(&apply); break;
+    case EVENT_TIMER: on_timer(&apply, event); break;
     case EVENT_PARK: on_park(&apply, event); break;
     case EVENT_VERB: verbs_apply(&apply, event); break;
     case EVENT_SIGNAL:

@@ -19,6 +19,7 @@ struct apply {
     bool undoing; /* the step there: its output is its own, whatever stood in for it */
     int entering; /* calls of forward_from under way, one within the other */
     bool iterations_wait; /* some may begin now */
+    const struct saga_gate *gate; /* NULL = every service takes every command */
     bool held;   /* the saga is paused: what would be sent waits for its end */
     bool was_ended; /* before the event */
     bool failed; /* memory ran out: the copy and the effects are thrown away */
@@ -185,6 +186,19 @@ bool child_refused_late(struct apply *apply, const struct saga_event *event, str
 void child_ended(struct apply *apply); /* if the result is among the effects, the parent has its answer */
 void child_started_again(struct apply *apply, const struct saga_event *event);
 void child_undo(struct apply *apply, const struct saga_event *event); /* its parent compensates it */
+
+/* hold.c */
+/**
+ * Does the service (NULL = it is for no service, but a child) take the step's next command? If not, the step waits, and asks again within latest (INT64_MAX = whenever); its attempts are as
+ * they were.
+ */
+bool hold_back(struct apply *apply, struct saga_step *step, enum saga_action action, const char *service, int64_t latest);
+/** What was held back goes now. True if it was, and so its first attempt began when it was held. */
+bool hold_end(struct saga_step *step);
+/** A step that waits no more is not held, however that came. */
+void hold_forget(struct saga_step *step);
+/** Does the step's command wait for this service? */
+bool hold_waits_for(const struct apply *apply, const struct saga_step *step, const char *service);
 
 /* verbs.c */
 #define CANCELLED_CODE "CANCELLED" /* of the saga's error, without a step: it ends as cancelled */

@@ -102,6 +102,10 @@ static void send(struct apply *apply, struct saga_step *step)
         step->changed = true;
         return;
     }
+    /* One that never was sent is held as long as it takes: an operator could do nothing else. */
+    if (hold_back(apply, step, ACTION_COMPENSATE, saga_undo_service(apply->next, step),
+                  step->compensations == step->forgiven ? INT64_MAX : apply_latest(&compensation->retry, step)))
+        return;
     apply->undoing = true;
     if (child) {
         input = NULL; /* it knows what it did */
@@ -123,6 +127,7 @@ static void send(struct apply *apply, struct saga_step *step)
     }
     step->status = STEP_COMPENSATING;
     step->compensations++;
+    (void)hold_end(step);
     step->sent_at_ms = apply->at;
     if (step->compensations == step->forgiven + 1)
         step->first_at_ms = apply->at;
@@ -273,6 +278,7 @@ void compensate_again(struct apply *apply, struct saga_step *step)
 {
     step->forgiven = step->compensations;
     apply_unstick(apply, step);
+    step->held_since_ms = 0;
     if (step->compensations > 0) {
         send(apply, step);
         return;

@@ -38,6 +38,7 @@ void forward_settle(struct apply *apply, struct saga_step *step, enum step_statu
     step->done_order = 0;
     step->due_at_ms = 0;
     step->forever = false;
+    step->held_since_ms = 0;
     step->settled_at_ms = apply->at;
     step->changed = true;
 }
@@ -115,6 +116,8 @@ static void send(struct apply *apply, struct saga_step *step)
         step->changed = true;
         return;
     }
+    if (hold_back(apply, step, ACTION_EXECUTE, definition->service, apply_latest(&definition->retry, step)))
+        return;
     if (!input_of(apply, step, &input)) {
         if (apply->failed)
             return;
@@ -125,7 +128,7 @@ static void send(struct apply *apply, struct saga_step *step)
     step->status = STEP_RUNNING;
     step->attempts++;
     step->sent_at_ms = apply->at;
-    if (step->attempts == step->forgiven + 1)
+    if (!hold_end(step) && step->attempts == step->forgiven + 1)
         step->first_at_ms = apply->at;
     step->due_at_ms = apply_reply_due(apply, &definition->retry, step, definition->timeout_ms);
     step->changed = true;
@@ -393,6 +396,7 @@ static void try_again(struct apply *apply, struct saga_step *step, json_t *error
     }
     step->status = STEP_RETRYING;
     step->forever = false;
+    step->held_since_ms = 0;
     step->due_at_ms = apply->at + delay;
 }
 
@@ -477,6 +481,7 @@ void forward_again(struct apply *apply, struct saga_step *step)
 {
     apply_unstick(apply, step);
     step->forgiven = step->attempts;
+    step->held_since_ms = 0;
     step->done_order = 0;
     step->settled_at_ms = 0;
     switch (definition_of(apply, step)->kind) {
@@ -611,7 +616,7 @@ void forward_reply(struct apply *apply, const struct saga_event *event, struct s
 void forward_due(struct apply *apply, struct saga_step *step)
 {
     if (step->status == STEP_RETRYING) {
-        if (step->attempts == step->forgiven || apply->at < apply_latest(&definition_of(apply, step)->retry, step))
+        if ((step->attempts == step->forgiven && step->held_since_ms == 0) || apply->at < apply_latest(&definition_of(apply, step)->retry, step))
             send(apply, step);
         else
             give_up(apply, step); /* the timer came late: what is sent now would have expired */

@@ -63,6 +63,7 @@ bool repeat_goes_on(struct apply *apply, const struct saga_event *event, struct 
         return true;
     }
     step->done_order = 0; /* it may have been given up and parked on */
+    step->held_since_ms = 0;
     step->settled_at_ms = 0;
     step->status = STEP_RETRYING;
     step->due_at_ms = apply->at + repeat->interval_ms;

@@ -51,6 +51,7 @@ static const char *const history_names[HISTORY_VERB] = {
     [HISTORY_SIGNAL_REFUSED] = "signal-refused", [HISTORY_FALLBACK] = "fallback",
     [HISTORY_POLLED] = "polled",             [HISTORY_UNDO_IGNORED] = "undo-ignored",
     [HISTORY_LOST] = "lost",
+    [HISTORY_HELD] = "held",
 };
 
 static int name_index(const char *const *names, int count, const char *text)
@@ -276,6 +277,7 @@ void effects_clear(struct effects *effects)
         json_decref(effects->items[i].input);
     effects->len = 0;
     effects->disposition = APPLIED;
+    effects->answer = REPLY_UNSAID;
     effects->refusal[0] = '\0';
 }
 

@@ -6,7 +6,7 @@
  *           does not rewind the consumer, so every dropped batch seeks back.
  * Tests:    tests/engine/test_engine.c, tests/integration/
  */
-#include "engine_internal.h"
+#include "gate.h"
 #include <stdlib.h>
 
 #define HOLD_AFTER_ABORT_MS 100
@@ -139,6 +139,7 @@ static void batch_clear(struct engine *engine)
         part->trickle_len = part->purge_len = part->writers_len = 0;
     }
     memset(engine->pending, 0, sizeof engine->pending);
+    gate_clear(engine);
 }
 
 static void rebalance(struct engine *engine, const struct bus_poll *poll)
@@ -365,10 +366,12 @@ void batch_run(struct engine *engine, int wait_ms)
     }
     if (rc == BATON_OK && (!batch_alone(engine) || engine->items_len == 0)) {
         timers_take(engine);
+        gate_take(engine);
         rc = trial_timers(engine, &err);
     }
     if (rc == BATON_OK)
         some = commit_choose_trickle(engine);
+    some = some || gate_has_news(engine);
     if (rc == BATON_OK)
         rc = choose_purges(engine, &some, &err);
     if (rc == BATON_OK && engine->items_len == 0 && engine->fired_len == 0 && !some) {

@@ -5,7 +5,7 @@
  * Never:    a rule of a saga: those are saga_apply's.
  * Tests:    tests/engine/test_engine.c, tests/integration/
  */
-#include "engine_internal.h"
+#include "gate.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,6 +216,8 @@ static enum baton_err produce_effects(struct engine *engine, const struct saga *
             if (rc == BATON_OK)
                 rc = decide_produce_out(engine, TAG_CAUSE, err);
             break;
+        case EFFECT_HELD: engine->pending[STAT_HELD]++; break;
+        case EFFECT_DIVERTED: break;
         }
     }
     return rc;
@@ -267,12 +269,16 @@ static enum baton_err journal_step(struct engine *engine, struct entry *entry, c
                       entry->work_state_len, limit);
 }
 
-enum baton_err decide_apply(struct engine *engine, struct entry *entry, const struct saga_event *event,
+enum baton_err decide_apply(struct engine *engine, struct entry *entry, const struct saga_event *plain,
                                   const struct journal_cause *cause, struct baton_error *err)
 {
     struct saga *next = NULL;
-    enum baton_err rc = saga_next(decide_current(entry), event, &next, &engine->effects);
+    struct saga_event gated = *plain;
+    const struct saga_event *event = &gated;
+    enum baton_err rc = BATON_OK;
 
+    gate_ask(engine, &gated);
+    rc = saga_next(decide_current(entry), event, &next, &engine->effects);
     if (rc != BATON_OK)
         return baton_fail(err, rc, "out of memory for saga %s", entry->id);
     if (next == NULL)
@@ -283,6 +289,8 @@ enum baton_err decide_apply(struct engine *engine, struct entry *entry, const st
     entry->work = next;
     engine->pending[STAT_DUPLICATES] += engine->effects.disposition == IGNORED_DUPLICATE;
     engine->pending[STAT_LATE] += engine->effects.disposition == IGNORED_LATE;
+    if (!gate_told(engine, entry->work, event))
+        return baton_fail(err, BATON_E_NOMEM, "out of memory for saga %s", entry->id);
     rc = journal_step(engine, entry, event, cause, err);
     return rc == BATON_OK ? produce_effects(engine, entry->work, err) : rc;
 }
@@ -339,7 +347,10 @@ static enum baton_err decide_start(struct engine *engine, struct item *item, str
         return baton_fail(err, BATON_E_RETRY, "saga %s was removed a moment ago, the view does not show it yet", entry->id);
     if (!entry->touched)
         touch(engine, entry);
+    gate_ask(engine, &event);
     rc = saga_start(definition, &event, &entry->work, &engine->effects);
+    if (rc == BATON_OK && !gate_told(engine, entry->work, &event))
+        rc = BATON_E_NOMEM;
     if (rc != BATON_OK)
         return baton_fail(err, rc, "out of memory for saga %s", entry->id);
     engine->pending[STAT_STARTED]++;
@@ -621,10 +632,10 @@ static enum baton_err decide_timer(struct engine *engine, const struct timer *ti
     static const struct journal_cause nothing = {0};
     struct entry *entry = cache_find(engine, timer->id);
     const struct saga *saga = entry == NULL || entry->broken ? NULL : decide_current(entry);
-    struct saga_event event = {.kind = EVENT_TIMER, .at_ms = engine->now_ms};
+    struct saga_event event = {.kind = EVENT_TIMER, .at_ms = engine->now_ms, .woken = timer->woken};
 
     /* The entry was a hint: the saga's own due time decides. */
-    if (saga == NULL || saga->due_at_ms == 0 || saga->due_at_ms > engine->now_ms)
+    if (saga == NULL || saga->due_at_ms == 0 || (saga->due_at_ms > engine->now_ms && timer->woken == NULL))
         return BATON_OK;
     engine->pending[STAT_TIMERS]++;
     if (engine->culprit.set && engine->culprit.input < 0 && strcmp(engine->culprit.id, timer->id) == 0)
@@ -654,7 +665,7 @@ static enum baton_err decide_purge(struct engine *engine, struct part *part, con
 enum baton_err decide_batch(struct engine *engine, struct baton_error *err)
 {
     int64_t began_ms = engine_now(engine);
-    enum baton_err rc = BATON_OK;
+    enum baton_err rc = gate_announce(engine, err);
     size_t decided = 0, timers = 0;
 
     while (decided < engine->items_len && rc == BATON_OK && (decided == 0 || engine_now(engine) - began_ms < INPUTS_MS_MAX)) {
@@ -665,6 +676,8 @@ enum baton_err decide_batch(struct engine *engine, struct baton_error *err)
     while (timers < engine->fired_len && rc == BATON_OK && (timers == 0 || engine_now(engine) - began_ms < TIMERS_MS_MAX)) {
         if (engine->parts[engine->fired[timers].partition].state == PART_READY)
             rc = decide_timer(engine, &engine->fired[timers], err);
+        if (engine->fired[timers].woken != NULL)
+            gate_decided(engine, &engine->fired[timers]);
         timers++;
     }
     engine->fired_decided = timers;

@@ -4,7 +4,7 @@
  * Owns:     the life of the bus and the view of this thread.
  * Tests:    tests/engine/test_engine.c
  */
-#include "engine_internal.h"
+#include "gate.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -142,6 +142,13 @@ static void show_if_due(struct engine *engine)
         (void)show(engine, NULL, &err);
 }
 
+static void tell_and_hear(struct engine *engine)
+{
+    struct baton_error err = {0};
+
+    (void)gate_sync(engine, &err);
+}
+
 static void refill_timers(struct engine *engine)
 {
     struct baton_error err = {0};
@@ -153,9 +160,11 @@ static void refill_timers(struct engine *engine)
 }
 
 /* How long the next poll may wait: until something else is due. */
-static int wait_ms(const struct engine *engine)
+static int wait_ms(struct engine *engine)
 {
-    int64_t now = engine_now(engine), next = timers_next(engine), at = 0;
+    int64_t now = engine_now(engine), next = timers_next(engine), at = gate_next(engine);
+
+    next = at < next ? at : next;
 
     if (show_due(engine, &at) && at < next)
         next = at;
@@ -179,6 +188,7 @@ static void round_of(struct engine *engine)
     if (engine->view_away_since_ms == 0) {
         refill_timers(engine);
         show_if_due(engine);
+        tell_and_hear(engine);
     }
     follow_view(engine);
     if (!engine->bus_open)
@@ -199,6 +209,8 @@ static bool setup(struct engine *engine)
     engine->show_applies = calloc((size_t)engine->options->partitions, sizeof *engine->show_applies);
     engine->vm = expr_vm_new();
     engine->lock_definition = lock_definition();
+    if (!gate_new(engine, &engine->gate))
+        return false;
     if (engine->options->reply_keys != NULL &&
         wire_signer_new(engine->options->reply_keys, engine->options->reply_keys_len, &engine->names.signer, NULL) != BATON_OK)
         return false;
@@ -232,6 +244,7 @@ static void teardown(struct engine *engine)
     definitions_free(engine);
     definition_free(engine->lock_definition);
     expr_vm_free(engine->vm);
+    gate_free(engine->gate);
     effects_free(&engine->effects);
     wire_out_free(&engine->out);
     wire_signer_free(engine->names.signer);

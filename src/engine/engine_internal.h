@@ -83,9 +83,11 @@ struct mark { /* where a journal record lies */
 };
 
 struct timer {
-    int64_t due_ms;
+    int64_t due_ms; /* of one that is woken: since when it is held back */
     char *id; /* owned */
     int32_t partition;
+    const char *woken; /* the service that has room for it; NULL = it is due */
+    char *key;         /* owned; of one that is woken: its place in the gate's queue */
 };
 
 /* The worker may die of what it does next: what the view is told of it (trial.c). */
@@ -169,10 +171,11 @@ struct item {
 enum stat {
     STAT_STARTED, STAT_COMPLETED, STAT_COMPENSATED, STAT_PARKED, STAT_CANCELLED, STAT_INPUTS, STAT_COMMANDS,
     STAT_DUPLICATES, STAT_LATE, STAT_FORWARDED, STAT_DEAD_LETTERS, STAT_TIMERS, STAT_TRANSACTIONS, STAT_ABORTS, STAT_REOPENED,
-    STAT_VIEW_APPLIES, STAT_VIEW_LOADS, STAT_CATCH_UPS, STAT_REBUILDS, STAT_TRICKLED, STAT_OWNED, STAT_READY,
+    STAT_VIEW_APPLIES, STAT_VIEW_LOADS, STAT_CATCH_UPS, STAT_REBUILDS, STAT_TRICKLED, STAT_HELD, STAT_SERVICE_CHANGES, STAT_OWNED, STAT_READY,
     STAT_CACHE_BYTES, STAT_CACHE_SAGAS, STAT_COUNT,
 };
 
+struct gate; /* gate.c: the services that are not to be given too much; NULL = none */
 struct compiled; /* definitions.c: a definition compiled for this thread */
 
 /* The input or timer whose effects no broker takes: found by replaying a failed batch one by one. */
@@ -214,6 +217,7 @@ struct engine {
     struct expr_vm *vm;
     struct compiled *compiled;
     struct definition *lock_definition; /* owned */
+    struct gate *gate;
     struct wire_names names;
 
     /* the batch under way; memory is kept from batch to batch */
@@ -312,6 +316,8 @@ void timers_take(struct engine *engine);
 void timers_restore(struct engine *engine);
 /** The first so many of the fired timers are dealt with; the others are put back. */
 void timers_discard(struct engine *engine, size_t decided);
+/** Fire this one with the batch's. Takes id and key over, unless memory ran out. */
+bool timers_fire(struct engine *engine, struct timer timer);
 
 /* batch.c */
 /** Collect, load, decide, commit: one round. */

@@ -6,7 +6,7 @@
  *           so that an idle worker fires within milliseconds. An entry is a hint: the saga's own due time decides.
  * Tests:    tests/engine/test_timers.c
  */
-#include "engine_internal.h"
+#include "gate.h"
 #include <stdlib.h>
 
 static void sift_down(struct timer *heap, size_t len, size_t at)
@@ -135,7 +135,7 @@ int64_t timers_next(const struct engine *engine)
     return next;
 }
 
-static bool fired_add(struct engine *engine, struct timer timer)
+bool timers_fire(struct engine *engine, struct timer timer)
 {
     if (engine->fired_len == engine->fired_cap) {
         size_t cap = engine->fired_cap == 0 ? 64 : engine->fired_cap * 2;
@@ -161,7 +161,7 @@ void timers_take(struct engine *engine)
                engine->fired_len < max) {
             struct timer timer = pop(part);
 
-            if (!fired_add(engine, timer)) {
+            if (!timers_fire(engine, timer)) {
                 (void)push_owned(part, timer.due_ms, timer.id); /* cannot fail: its place is still there */
                 return;
             }
@@ -171,8 +171,10 @@ void timers_take(struct engine *engine)
 
 void timers_discard(struct engine *engine, size_t decided)
 {
-    for (size_t i = 0; i < decided; i++)
+    for (size_t i = 0; i < decided; i++) {
         free(engine->fired[i].id);
+        free(engine->fired[i].key);
+    }
     engine->fired_len -= decided;
     if (decided > 0)
         memmove(engine->fired, engine->fired + decided, engine->fired_len * sizeof *engine->fired);
@@ -184,6 +186,12 @@ void timers_restore(struct engine *engine)
     for (size_t i = 0; i < engine->fired_len; i++) {
         struct part *part = &engine->parts[engine->fired[i].partition];
 
+        if (engine->fired[i].woken != NULL) {
+            gate_put_back(engine, &engine->fired[i]);
+            free(engine->fired[i].id);
+            free(engine->fired[i].key);
+            continue;
+        }
         if (part->state != PART_READY || !push_owned(part, engine->fired[i].due_ms, engine->fired[i].id)) {
             free(engine->fired[i].id);
             part->timers_until_ms = 0; /* the view still has it */

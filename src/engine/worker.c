@@ -133,7 +133,7 @@ void worker_stats(struct worker *worker, struct worker_stats *ret_stats)
         .forwarded = sums[STAT_FORWARDED], .dead_letters = sums[STAT_DEAD_LETTERS], .timers = sums[STAT_TIMERS],
         .transactions = sums[STAT_TRANSACTIONS], .aborts = sums[STAT_ABORTS], .reopened = sums[STAT_REOPENED],
         .view_applies = sums[STAT_VIEW_APPLIES], .view_loads = sums[STAT_VIEW_LOADS], .catch_ups = sums[STAT_CATCH_UPS],
-        .rebuilds = sums[STAT_REBUILDS], .trickled = sums[STAT_TRICKLED], .partitions_owned = sums[STAT_OWNED],
+        .rebuilds = sums[STAT_REBUILDS], .trickled = sums[STAT_TRICKLED], .held = sums[STAT_HELD], .service_changes = sums[STAT_SERVICE_CHANGES], .partitions_owned = sums[STAT_OWNED],
         .partitions_ready = sums[STAT_READY], .cache_bytes = sums[STAT_CACHE_BYTES], .cache_sagas = sums[STAT_CACHE_SAGAS],
     };
 }

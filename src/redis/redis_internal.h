@@ -24,6 +24,7 @@ enum baton_err redis_address_read(const struct redis_options *options, struct re
 
 /* --- scripts.c --- */
 enum redis_script { SCRIPT_LOAD, SCRIPT_APPLY, SCRIPT_REBUILD_BEGIN, SCRIPT_REBUILD_WIPE, SCRIPT_REBUILD_PUT, SCRIPT_REBUILD_END,
+                    SCRIPT_SERVICE, SCRIPT_SERVICE_SET,
                     SCRIPT_COUNT };
 extern const char *const redis_script_texts[SCRIPT_COUNT];
 /* All names of enum saga_status, as the scripts know them; tests/redis/test_view.c compares. */
@@ -109,5 +110,8 @@ const char *redis_type_in(const redisReply *fields, size_t k);
 bool redis_type_is(const char *type, const char *definition, int64_t version);
 /** Its parts; version 0 if it has none. */
 void redis_type_split(const char *type, char ret_definition[DEFINITION_NAME_MAX + 1], int64_t *ret_version);
+
+/* --- service.c --- */
+enum baton_err redis_services_sync(void *self, const char *thread, struct service_sync *syncs, size_t n, int64_t now_ms, struct baton_error *err);
 
 #endif

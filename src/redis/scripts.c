@@ -11,6 +11,7 @@
  * Tests:    tests/redis/test_view.c, a row each
  */
 #include "redis_internal.h"
+#include "service_script.h"
 
 /* w, or nothing: a meta hash without a generation is no view. */
 #define WATERMARK "local meta = redis.call('HMGET', KEYS[1], 'w', 'gen')\n" \
@@ -118,4 +119,6 @@ const char *const redis_script_texts[SCRIPT_COUNT] = {
     [SCRIPT_REBUILD_END] = TOKEN_HOLDS "redis.call('HSET', KEYS[1], 'w', ARGV[3], 'jo', ARGV[4], 'epoch', ARGV[5])\n"
                                        "redis.call('HDEL', KEYS[1], 'token')\n"
                                        "return 1\n",
+    [SCRIPT_SERVICE] = SERVICE_SCRIPT,
+    [SCRIPT_SERVICE_SET] = SERVICE_SET_SCRIPT,
 };

@@ -389,6 +389,7 @@ enum baton_err redis_view_open(const struct redis_options *options, struct view 
         .ended_before = view_ended_call,
         .page = redis_page,
         .trial = view_trial_call,
+        .services = redis_services_sync,
         .close = view_close_call,
     };
     return BATON_OK;

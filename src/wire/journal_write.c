@@ -98,7 +98,6 @@ static void put_reply(struct buffer *out, const struct saga *saga, const struct 
         text_put(out, ",\"headers\":");
         json_write(out, event->headers);
     }
-    buffer_char(out, '}');
 }
 
 /* A member that has a text. */
@@ -139,10 +138,43 @@ static void put_verb(struct buffer *out, const struct saga_event *event)
     PUT_TEXT(out, "message", event->verb_id);
     PUT_TEXT(out, "job", event->job);
     put_parent(out, event);
-    buffer_char(out, '}');
 }
 
-static void put_event(struct buffer *out, const struct saga *saga, const struct saga_event *event)
+static bool held_back(const struct effects *effects, const char *service)
+{
+    for (size_t i = 0; i < effects->len; i++) {
+        if ((effects->items[i].kind == EFFECT_HELD || effects->items[i].kind == EFFECT_DIVERTED) && strcmp(effects->items[i].service, service) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What was known of the services that held a command back: of the others it made no difference. */
+static void put_gate(struct buffer *out, const struct saga_gate *gate, const struct effects *effects)
+{
+    bool first = true;
+
+    for (size_t i = 0; gate != NULL && i < gate->len; i++) {
+        const struct gate_service *service = &gate->services[i];
+
+        if (!held_back(effects, service->name))
+            continue;
+        buffer_text(out, first ? ",\"gate\":{" : ",");
+        first = false;
+        text_string(out, service->name);
+        text_put(out, ":{\"permits\":");
+        buffer_int(out, service->permits > 0 ? service->permits : 0);
+        text_put(out, ",\"open\":");
+        buffer_text(out, service->open ? "true" : "false");
+        text_put(out, ",\"until\":");
+        buffer_int(out, service->until_ms);
+        buffer_char(out, '}');
+    }
+    if (!first)
+        buffer_char(out, '}');
+}
+
+static void put_event(struct buffer *out, const struct saga *saga, const struct saga_event *event, const struct effects *effects)
 {
     switch (event->kind) {
     case EVENT_START: /* input, trace and reply address are in the state */
@@ -166,8 +198,8 @@ static void put_event(struct buffer *out, const struct saga *saga, const struct 
         json_write(out, event->body);
         text_put(out, ",\"at\":");
         break;
-    case EVENT_REPLY: put_reply(out, saga, event); return;
-    case EVENT_VERB: put_verb(out, event); return;
+    case EVENT_REPLY: put_reply(out, saga, event); break;
+    case EVENT_VERB: put_verb(out, event); break;
     case EVENT_LOCK:
         text_put(out, "{\"lock\":\"");
         buffer_text(out, event->leave ? "leave\"" : "ask\"");
@@ -177,9 +209,12 @@ static void put_event(struct buffer *out, const struct saga *saga, const struct 
         text_put(out, ",\"at\":");
         break;
     }
-    buffer_int(out, event->at_ms);
+    if (event->kind != EVENT_REPLY && event->kind != EVENT_VERB)
+        buffer_int(out, event->at_ms);
     if (event->kind == EVENT_START && saga->seq > 1)
         put_parent(out, event);
+    PUT_TEXT(out, "woken", event->woken);
+    put_gate(out, event->gate, effects);
     buffer_char(out, '}');
 }
 
@@ -245,7 +280,7 @@ void journal_writer_step(struct journal_writer *writer, const struct saga *saga,
     text_put(out, ",\"cause\":");
     put_cause(out, cause);
     text_put(out, ",\"event\":");
-    put_event(out, saga, event);
+    put_event(out, saga, event, effects);
     text_put(out, ",\"as\":\"");
     buffer_text(out, disposition_name(effects->disposition));
     buffer_char(out, '"');
@@ -289,7 +324,7 @@ void journal_writer_refused(struct journal_writer *writer, const struct journal_
     text_string(out, saga_id);
     text_put(out, ",\"event\":");
     put_verb(out, event);
-    text_put(out, ",\"reason\":");
+    text_put(out, "},\"reason\":");
     text_string(out, reason);
     buffer_char(out, '}');
 }

@@ -18,6 +18,8 @@ static const char *event_word(const struct saga *saga, enum effect_kind kind)
     case EFFECT_ANSWER:
     case EFFECT_LOCK:
     case EFFECT_SIGNAL:
+    case EFFECT_HELD:
+    case EFFECT_DIVERTED:
     case EFFECT_RESULT: break;
     }
     return saga_status_name(saga->status);

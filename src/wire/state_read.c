@@ -171,6 +171,7 @@ static void read_step(struct reading *reading, struct saga_step *step)
     if (step->child != NULL && !json_is_string(step->child))
         reading->wrong = "child";
     step->children_failed = (int)read_number(reading, "childrenFailed", INT_MAX);
+    step->held_since_ms = read_number(reading, "heldSince", INT64_MAX);
     step->input = read_value(reading, "input");
     step->undo_input = read_value(reading, "undoInput");
     step->undo = read_undo(reading);

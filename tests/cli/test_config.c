@@ -75,6 +75,8 @@ static const struct shown {
     {"a start topic is bound to a definition", "{\"topics\":{\"start\":{\"pay\":{\"saga\":\"payment\"}}}}", {{0}}, "topics.start.pay", "payment", FILE_NAME},
     {"a service's reply topic is shown", "{\"services\":{\"card\":{\"replyTopic\":\"card.replies\"}}}", {{0}}, "services.card.replyTopic",
      "card.replies", FILE_NAME},
+    {"a service's rate is shown", "{\"services\":{\"card\":{\"rate\":\"5/s\"}}}", {{0}}, "services.card.rate", "5/s", FILE_NAME},
+    {"a breaker's part is shown", "{\"services\":{\"card\":{\"breaker\":{\"failureRate\":0.25}}}}", {{0}}, "services.card.breaker.failureRate", "0.25", FILE_NAME},
     {"an allowed reply topic is shown", "{\"topics\":{\"allowReplyTo\":[\"web\"]}}", {{0}}, "topics.allowReplyTo", "web", FILE_NAME},
     {"a password of kafka is masked", "{\"kafka\":{\"sasl.password\":\"s3cret\"}}", {{0}}, "kafka.sasl.password", "********", FILE_NAME},
     {"a password of kafka from a flag is masked", NULL, {FLAG("kafka.sasl.password", "s3cret")}, "kafka.sasl.password", "********", "flag -x"},
@@ -166,8 +168,15 @@ static const struct refused {
     {"a binding is an object", "{\"topics\":{\"start\":{\"x\":\"order\"}}}", {{0}}, "/topics/start/x: expected an object with \"saga\""},
     {"a binding names a definition", "{\"topics\":{\"start\":{\"x\":{\"saga\":7}}}}", {{0}}, "/topics/start/x/saga: expected a string"},
     {"a binding of a later version says so", "{\"topics\":{\"start\":{\"x\":{\"id\":\"${body.id}\"}}}}", {{0}}, "\"id\" is not supported by this version"},
-    {"a service of a later version says so", "{\"services\":{\"x\":{\"replyTopic\":\"y\",\"rate\":\"5/s\"}}}", {{0}}, "\"rate\" is not supported by this version"},
-    {"a service has a reply topic", "{\"services\":{\"x\":{}}}", {{0}}, "expected {\"replyTopic\": \"<topic>\"}"},
+    {"a service has some setting", "{\"services\":{\"x\":{}}}", {{0}}, "/services/x: expected at least one of \"replyTopic\""},
+    {"a service has no other", "{\"services\":{\"x\":{\"maxInflight\":5}}}", {{0}}, "/services/x/maxInflight: \"maxInflight\" is no setting of a service; did you mean \"maxInFlight\"?"},
+    {"nor has a breaker", "{\"services\":{\"x\":{\"breaker\":{\"probe\":5}}}}", {{0}}, "/services/x/breaker/probe: \"probe\" is no setting of a service; did you mean \"probes\"?"},
+    {"a rate is of a second or a minute", "{\"services\":{\"x\":{\"rate\":\"5/h\"}}}", {{0}}, "/services/x/rate: expected commands a second or a minute, such as \"50/s\""},
+    {"a rate is not zero", "{\"services\":{\"x\":{\"rate\":\"0/s\"}}}", {{0}}, "/services/x/rate: expected"},
+    {"nothing in flight is no service", "{\"services\":{\"x\":{\"maxInFlight\":0}}}", {{0}}, "/services/x/maxInFlight: expected a whole number from 1 to 1000000"},
+    {"a failure rate is a part", "{\"services\":{\"x\":{\"breaker\":{\"failureRate\":50}}}}", {{0}}, "/services/x/breaker/failureRate: expected a number from 0.01 to 1"},
+    {"a window has bounds", "{\"services\":{\"x\":{\"breaker\":{\"window\":\"2h\"}}}}", {{0}}, "/services/x/breaker/window: \"2h\" is out of its range, 1000 to 3600000 ms"},
+    {"a time has a unit", "{\"services\":{\"x\":{\"breaker\":{\"open\":30}}}}", {{0}}, "/services/x/breaker/open: expected a duration"},
     {"reply topics are a list", "{\"topics\":{\"allowReplyTo\":\"web\"}}", {{0}}, "/topics/allowReplyTo: expected a list"},
     {"reply topics are names", "{\"topics\":{\"allowReplyTo\":[\"a b\"]}}", {{0}}, "/topics/allowReplyTo: item 0 is no topic name"},
 };
@@ -224,6 +233,37 @@ static void topics_with_prefix(void **state)
     config_free(config);
 }
 
+static void rules_of_services(void **state)
+{
+    const struct config_override none[OVERRIDES_MAX] = {{0}};
+    const struct service_rules *rules = NULL;
+    struct config *config = NULL;
+    size_t n = 0;
+
+    (void)state;
+    assert_int_equal(load("{\"services\":{\"card\":{\"replyTopic\":\"card.replies\"},\"bank\":{\"maxInFlight\":7,\"rate\":\"90/m\",\"breaker\":{}},"
+                          "\"ship\":{\"breaker\":{\"window\":\"1m\",\"failureRate\":0.25,\"minimumCalls\":5,\"open\":\"500ms\",\"probes\":2}}}}", none, &config, NULL), BATON_OK);
+    rules = config_services(config, &n);
+    assert_int_equal(n, 2); /* a reply topic is no rule */
+    assert_string_equal(rules[0].name, "bank");
+    assert_int_equal(rules[0].max_in_flight, 7);
+    assert_int_equal(rules[0].rate_permille, 1500);
+    assert_true(rules[0].breaker);
+    assert_int_equal(rules[0].window_ms, 10000);
+    assert_int_equal(rules[0].failure_permille, 500);
+    assert_int_equal(rules[0].minimum_calls, 20);
+    assert_int_equal(rules[0].open_ms, 30000);
+    assert_int_equal(rules[0].probes, 1);
+    assert_int_equal(rules[1].max_in_flight, 0);
+    assert_int_equal(rules[1].rate_permille, 0);
+    assert_int_equal(rules[1].window_ms, 60000);
+    assert_int_equal(rules[1].failure_permille, 250);
+    assert_int_equal(rules[1].minimum_calls, 5);
+    assert_int_equal(rules[1].open_ms, 500);
+    assert_int_equal(rules[1].probes, 2);
+    config_free(config);
+}
+
 static void limits_in_their_units(void **state)
 {
     const struct config_override none[OVERRIDES_MAX] = {{0}};
@@ -255,7 +295,7 @@ int main(void)
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(missing_file),
         cmocka_unit_test(topics_with_prefix),
-        cmocka_unit_test(limits_in_their_units),
+        cmocka_unit_test(rules_of_services), cmocka_unit_test(limits_in_their_units),
     };
     struct CMUnitTest tests[ROWS(shown) + ROWS(refused) + ROWS(others)];
     char folder[] = "/tmp/baton-config.XXXXXX";

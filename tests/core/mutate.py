@@ -18,6 +18,19 @@ SEED = {"BATON_TEST_SEED": "1", "BATON_TEST_SAGAS": "16000", "PATH": "/usr/bin:/
 
 # (what is broken, file, text, replacement); the text occurs once.
 MUTATIONS = [
+    ("hold: nothing is held back", "hold.c", "    if (gate == NULL || sent_to(apply, service) < gate->permits)", "    if (gate == NULL || gate != NULL)"),
+    ("hold: one event sends as much as it likes", "hold.c", "sent_to(apply, service) < gate->permits", "gate->permits > 0"),
+    ("hold: the fallback is left aside", "hold.c", "gate->open && action == ACTION_EXECUTE && ", "false && "),
+    ("hold: what is busy is diverted", "hold.c", "gate->open && action == ACTION_EXECUTE && ", "action == ACTION_EXECUTE && "),
+    ("hold: a refused step is diverted", "hold.c", "fallback != 0 && !step->refused)", "fallback != 0)"),
+    ("hold: an attempt is spent", "hold.c", "    tell(apply, EFFECT_HELD, step->index, action, gate->name);", "    step->attempts++;\n    tell(apply, EFFECT_HELD, step->index, action, gate->name);"),
+    ("hold: its time begins when it is sent", "forward.c", "!hold_end(step) && step->attempts == step->forgiven + 1", "(hold_end(step), step->attempts == step->forgiven + 1)"),
+    ("hold: its time does not end", "forward.c", "step->attempts == step->forgiven && step->held_since_ms == 0", "step->attempts == step->forgiven"),
+    ("hold: its place is lost", "hold.c", "    if (step->held_since_ms == 0) {\n        apply_history", "    if (true) {\n        apply_history"),
+    ("hold: what waits for another service is woken", "hold.c", "    if (step->held_since_ms == 0)\n        return false;\n    return strcmp", "    return step->held_since_ms != 0;\n    return strcmp"),
+    ("hold: compensations go", "compensate.c", "hold_back(apply, step, ACTION_COMPENSATE,", "false && hold_back(apply, step, ACTION_COMPENSATE,"),
+    ("hold: given up, it is held on its way back", "forward.c", "    step->held_since_ms = 0;\n    step->settled_at_ms", "    step->settled_at_ms"),
+    ("hold: retried, it has its old time", "forward.c", "    step->forgiven = step->attempts;\n    step->held_since_ms = 0;", "    step->forgiven = step->attempts;"),
     ("a second child beside the first", "child.c", "step->children_failed + 1));", "step->attempts));"),
     ("the next child has the old one's id", "child.c", "        step->children_failed++;", "        (void)0;"),
     ("children without end", "child.c", "    if (number_of(apply->next->parent, \"depth\") < SAGA_DEPTH_MAX)", "    if (true)"),

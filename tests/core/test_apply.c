@@ -4,7 +4,9 @@
  * Events: start; ok STEP (success), seven STEP (success with {"n":7}: the only one with a body), no STEP (refusal), again STEP (transient), later STEP (transient, not before 5 s), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
  * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park, signal NAME (with {"n":7}), granted and locked (by the lock).
  * Verbs: cancel, terminate, pause, resume, compensate, retry, retry STEP, retry-with STEP (another input), skip STEP, complete STEP.
- * Effects: STEP#n (execute, attempt n), ~STEP#n (compensate), result, parked, resumed, ask KEY and leave KEY (to a lock); late, dup, early and refused where the event changed nothing.
+ * STEP diverted: its fallback stands in, as the breaker is open.
+ * Services: shut S (its breaker is open), busy S, free S; woken S (its held-back command asks now).
+ * Effects: STEP held, ~STEP held (it waits for its service), STEP#n (execute, attempt n), ~STEP#n (compensate), result, parked, resumed, ask KEY and leave KEY (to a lock); late, dup, early and refused where the event changed nothing.
  */
 #include "rows.h"
 #include <baton/apply.h>
@@ -524,6 +526,29 @@ static const struct row {
     {"terminated in a group", "start, ok a, ok b, terminate, ok e", "a#1, b#1, e#1, result, late; terminated", tree},
     {"paused in a group, and resumed", "start, ok a, pause, ok b, resume, due", "a#1, b#1, parked, resumed, e#1; running", tree},
     {"a step of a group is completed by hand", "start, ok a, complete b, ok e", "a#1, b#1, e#1, f#1; running", tree},
+    /* services that take no commands */
+    {"held back, it goes when it asks again", "shut s, start, due, due, free s, due", "a held, a held, a held, a#1; running", NULL},
+    {"no attempt is spent", "start, again a, shut s, due, due, free s, due, again a", "a#1, a held, a held, a#2, result; compensated", NULL},
+    {"woken, it asks at once", "shut s, start, free s, woken s", "a held, a#1; running", NULL},
+    {"woken in vain, it waits on", "busy s, start, woken s", "a held, a held; running", NULL},
+    {"woken for another service, it does not ask", "shut s, start, free s, woken t", "a held, early; running", NULL},
+    {"what waits for no service is not woken", "start, woken s, again a, woken s", "a#1, early, early; running", NULL},
+    {"the saga's deadline goes on", "shut s, start, ok a, +3601", "a held, late, result; compensated", NULL},
+    {"so does the time of all attempts, from when it was first held", "shut s, start, +24, +2", "a held, a held, result; compensated", odd},
+    {"and it asks before that is over", "shut s, start, +24, free s, due", "a held, a held, result; compensated", odd},
+    {"what is let go in time has what is left of it", "shut s, start, +20, free s, woken s, due", "a held, a held, a#1, ~a#1; compensating", odd},
+    {"an answer to an earlier attempt settles it", "start, due, shut s, due, ok a", "a#1, a held, b held; running", NULL},
+    {"given up while held, unanswered, it is undone", "start, due, shut s, due, cancel, free s, woken s, undone a", "a#1, a held, ~a held, ~a#1, result; cancelled", NULL},
+    {"never sent, it is not", "shut s, start, cancel", "a held, result; cancelled", NULL},
+    {"a compensation is held back too", "start, ok a, shut s, no b, due, free s, due, undone a", "a#1, b#1, ~a held, ~a held, ~a#1, result; compensated", NULL},
+    {"its attempts are not spent", "start, ok a, no b, due, shut s, due, due, free s, due, due", "a#1, b#1, ~a#1, ~a held, ~a held, ~a#2, parked; parked", NULL},
+    {"never sent, it waits as long as it takes", "start, ok a, shut s, no n, +3600, due, free s, due", "a#1, n#1, ~a held, ~a held, ~a held, ~a#1; compensating", odd},
+    {"a late success is undone before one that is held", "start, ok a, shut s, no b, ok b, free s, woken s", "a#1, b#1, ~a held, ~b held, ~b#1; compensating", NULL},
+    {"a paused saga is not woken", "shut s, start, pause, free s, woken s, resume, due", "a held, parked, early, resumed, a#1; running", NULL},
+    {"skipped while held, it is not undone", "shut s, start, skip a, free s, woken s, no b", "a held, b held, b#1, result; compensated", NULL},
+    {"parked while held and retried, it has its time anew", "shut s, start, park, +20, retry, +20, free s, woken s", "a held, parked, early, resumed, a held, a held, a#1; running", odd},
+    {"parked while held, it is retried", "shut s, start, park, retry, free s, woken s", "a held, parked, resumed, a held, a#1; running", NULL},
+
     {"a step that is not at hand is not skipped or completed", "start, ok a, skip a, complete w, skip q, complete",
      "a#1, b#1, refused, refused, refused, refused; running", NULL},
 };
@@ -568,6 +593,11 @@ static void say_effects(struct buffer *said, const struct saga *saga, const stru
         case EFFECT_SIGNAL:
             fail_msg("a saga tells no other saga");
             break;
+        case EFFECT_HELD:
+        case EFFECT_DIVERTED:
+            (void)saga_place_name(saga->definition, effect->place, name);
+            add(said, "%s%s %s", effect->action == ACTION_EXECUTE ? "" : "~", name, effect->kind == EFFECT_HELD ? "held" : "diverted");
+            break;
         }
     }
     if (effects->disposition == IGNORED_DUPLICATE)
@@ -581,6 +611,23 @@ static void say_effects(struct buffer *said, const struct saga *saga, const stru
 }
 
 static json_t *given; /* by an operator */
+
+static struct gate_service gate_services[4];
+static struct saga_gate gate = {.services = gate_services};
+
+/* "shut s", "busy s", "free s": what is known of a service from now on. */
+static bool is_of_a_service(const char *word)
+{
+    bool shut = strncmp(word, "shut ", 5) == 0, busy = strncmp(word, "busy ", 5) == 0;
+
+    if (strncmp(word, "free ", 5) == 0) {
+        gate.len = 0;
+        return true;
+    }
+    if (shut || busy)
+        gate_services[gate.len++] = (struct gate_service){.name = "s", .open = shut};
+    return shut || busy;
+}
 
 /* "ok a#1" to an event; the attempt is the last one sent unless it is named. */
 static struct saga_event event_of(const struct saga *saga, const char *word, int64_t *clock)
@@ -614,6 +661,10 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
         return event;
     }
     event.at_ms = ++*clock;
+    if (strncmp(word, "woken ", 6) == 0) {
+        event.woken = word + 6;
+        return event;
+    }
     if (strncmp(word, "signal ", 7) == 0) {
         event.kind = EVENT_SIGNAL;
         event.signal = word + 7;
@@ -679,14 +730,18 @@ static void play(struct stage *stage, const struct row *row)
     int64_t clock = 1000000;
 
     *stage = (struct stage){.vm = expr_vm_new()};
+    gate.len = 0;
     assert_int_equal(definition_parse(doc, stage->vm, findings, &stage->definition), BATON_OK);
     (void)snprintf(copy, sizeof copy, "%s", row->when);
     for (char *word = strsep(&rest, ","); word != NULL; word = strsep(&rest, ",")) {
         struct saga_event event = {.kind = EVENT_START, .at_ms = ++clock, .saga_id = "o-1", .input = input};
 
         word += strspn(word, " ");
+        if (is_of_a_service(word))
+            continue;
         if (strcmp(word, "start") != 0)
             event = event_of(stage->saga, word, &clock);
+        event.gate = &gate;
         assert_int_equal(stage->saga == NULL ? saga_start(stage->definition, &event, &stage->saga, &effects)
                                              : saga_apply(&stage->saga, &event, &effects), BATON_OK);
         json_decref(event.body);
@@ -855,6 +910,11 @@ static const struct row fallback_rows[] = {
      "a#1, b#1, b#2, b:fallback#1, c#1, result, late; completed", spare},
     {"a success that comes on the way back is undone", "start, ok a, again b, due, again b, no b:fallback, ok b, undone a, undone b",
      "a#1, b#1, b#2, b:fallback#1, ~a#1, ~b#1, result; compensated", spare},
+    {"while the breaker is open what stands in stands in at once", "start, shut s, ok a, ok b:fallback, no c", "a#1, b diverted, b:fallback#1, c held, late; running", spare},
+    {"with an attempt unanswered the step is undone, too", "start, ok a, due, shut s, due, free s, no b:fallback, undone b", "a#1, b#1, b diverted, b:fallback#1, ~b#1, ~a#1; compensating", spare},
+    {"what is only busy is waited for", "start, busy s, ok a, free s, due", "a#1, b held, b#1; running", spare},
+    {"a breaker that opens while it waits diverts it", "start, busy s, ok a, free s, shut s, due", "a#1, b held, b diverted, b:fallback#1; running", spare},
+    {"past the pivot a step that was refused is waited for", "start, ok b, ok p, no y, shut s, due", "b#1, p#1, y#1, y held; running", lenient},
     {"pending extends what stands in", "start, ok a, due, due, due, +9, wait b:fallback, +9, ok b:fallback", "a#1, b#1, b#2, b:fallback#1, early, early, c#1; running", spare},
     {"cancelled while the other service is at work", "start, ok a, due, due, due, cancel, undone b:fallback, undone b, undone a",
      "a#1, b#1, b#2, b:fallback#1, ~b:fallback#1, ~b#1, ~a#1, result; cancelled", spare},

@@ -73,9 +73,9 @@ static void tell(struct buffer *out, const struct worker *worker)
     for (size_t i = 0; i < saga->steps_len; i++) {
         const struct saga_step *step = &saga->steps[i];
 
-        say(out, "\n%d.%d %d of %d of %d %s case=%d lost=%x parked=%d %d ~%d -%d polls=%d-%d fallback=%d%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld", step->index, step->iteration, step->finished, step->begun, step->count, step_status_name(step->status),
+        say(out, "\n%d.%d %d of %d of %d %s case=%d lost=%x parked=%d %d ~%d -%d polls=%d-%d fallback=%d%d unanswered=%d order=%d first=%lld sent=%lld due=%lld settled=%lld held=%lld", step->index, step->iteration, step->finished, step->begun, step->count, step_status_name(step->status),
             step->chosen + 100 * step->forever, step->lost, step->parked, step->attempts, step->compensations, step->forgiven, step->polls, step->poll_from, step->fallback, step->refused, step->unanswered, step->done_order, (long long)step->first_at_ms,
-            (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms);
+            (long long)step->sent_at_ms, (long long)step->due_at_ms, (long long)step->settled_at_ms, (long long)step->held_since_ms);
         tell_json(out, "items", step->items);
         tell_json(out, "output", step->output);
         tell_json(out, "error", step->error);
@@ -129,6 +129,7 @@ struct world {
     const struct saga_event *event; /* that happens */
     bool refusing;                  /* it is a participant's no */
     bool retried;                   /* by an operator, ever */
+    bool gated; /* services hold back, now and then */
 };
 
 /* Is it this verb that happens, and is it applied? */
@@ -652,7 +653,9 @@ static void check_effects(struct world *world, const struct saga *before)
             break;
         case EFFECT_ANSWER: answers++; break;
         case EFFECT_PARKED:
-        case EFFECT_RESUMED: break;
+        case EFFECT_RESUMED:
+        case EFFECT_HELD:
+        case EFFECT_DIVERTED: break;
         case EFFECT_LOCK: check_lock(world, effect, before); break;
         case EFFECT_SIGNAL: MUST(false, "a saga tells no other"); break;
         }
@@ -894,11 +897,69 @@ static void apply_in_vain(const struct worker *worker, const struct saga_event *
     effects_free(&trial.effects);
 }
 
-static void happen(struct world *world, const struct saga_event *event)
+static const char *const services_named[] = {"p0", "p1", "p2", "undoer"}; /* by random_definition.c */
+
+/* What is known of the services: any of them may be open, or have room for so many. */
+static size_t random_gate(struct random *random, int64_t now, struct gate_service *services)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof services_named / sizeof *services_named; i++) {
+        if (random_one_in(random, 2))
+            services[n++] = (struct gate_service){.name = services_named[i], .permits = random_below(random, 3), .open = random_one_in(random, 2),
+                                                  .until_ms = random_one_in(random, 2) ? 0 : now + random_below(random, 30000)};
+    }
+    return n;
+}
+
+static bool told_held(const struct saga *saga, struct saga_place place)
+{
+    for (size_t i = saga->history_len - saga->history_new; i < saga->history_len; i++) {
+        if (saga->history[i].kind == HISTORY_HELD && saga->history[i].place.index == place.index && saga->history[i].place.iteration == place.iteration)
+            return true;
+    }
+    return false;
+}
+
+/* What is held back has spent nothing, and what goes out was let out. */
+static void check_gate(const struct world *world, const struct saga *before, const struct saga_gate *gate)
+{
+    const struct saga *after = world->one.saga;
+
+    for (size_t i = 0; i < after->steps_len; i++) {
+        const struct saga_step *step = &after->steps[i], *was = entry(before, spot_of(step));
+
+        if (step->held_since_ms == 0)
+            continue;
+        MUST(step->status == STEP_RETRYING || step->status == STEP_COMPENSATION_RETRYING, "held back, but waits for something else");
+        /* One that lost in the very event that sent it is held back on its way back. */
+        MUST(step->status == STEP_RETRYING ? step->attempts == (was == NULL ? 0 : was->attempts) : step->compensations == (was == NULL ? 0 : was->compensations), "a step held back that spent an attempt");
+        MUST(was == NULL || was->held_since_ms == 0 || was->held_since_ms == step->held_since_ms || asked(world, VERB_RETRY) || was->status != step->status,
+             "a step held back that lost its place");
+        MUST(step->error != NULL || step->status != STEP_RETRYING, "held back without a reason");
+        MUST((was != NULL && was->held_since_ms != 0 && was->status == step->status) || told_held(after, saga_place_of(step)), "held back unsaid");
+    }
+    for (size_t i = 0; i < gate->len; i++) {
+        int sent = 0;
+
+        for (size_t k = 0; k < world->one.effects.len; k++)
+            sent += world->one.effects.items[k].kind == EFFECT_COMMAND && strcmp(world->one.effects.items[k].service, gate->services[i].name) == 0;
+        MUST(sent <= gate->services[i].permits, "a command beyond what its service takes");
+    }
+}
+
+static void happen(struct world *world, const struct saga_event *plain)
 {
     struct saga *before = world->one.saga == NULL ? NULL : saga_clone(world->one.saga);
     const struct saga *same = world->one.saga;
+    struct gate_service services[4];
+    struct saga_gate gate = {.services = services};
+    struct saga_event gated = *plain;
+    const struct saga_event *event = &gated;
 
+    if (world->gated)
+        gate.len = random_gate(&world->random, plain->at_ms, services);
+    gated.gate = &gate;
     world->event = event;
     if (random_one_in(&world->random, 3))
         apply_in_vain(&world->two, event);
@@ -916,6 +977,7 @@ static void happen(struct world *world, const struct saga_event *event)
         check_steps(world, before);
         check_effects(world, before);
         check_ignored(world, before);
+        check_gate(world, before, &gate);
     }
     saga_free(before);
 }
@@ -1059,9 +1121,9 @@ static void any_answer(struct world *world)
 }
 
 /* Silence until the saga is due, or a little less or more. */
-static void timer(struct world *world, int64_t at)
+static void wake(struct world *world, int64_t at, const char *service)
 {
-    struct saga_event event = {.kind = EVENT_TIMER, .at_ms = at};
+    struct saga_event event = {.kind = EVENT_TIMER, .at_ms = at, .woken = service};
     const struct saga *saga = world->one.saga;
     int64_t then = at > saga->updated_at_ms ? at : saga->updated_at_ms;
     bool over = saga->status == SAGA_RUNNING && saga->deadline_at_ms != 0 && saga->deadline_at_ms <= then;
@@ -1070,6 +1132,11 @@ static void timer(struct world *world, int64_t at)
     if (saga->paused_at_ms == 0)
         fall_silent(world, over ? INT64_MAX : then);
     happen(world, &event);
+}
+
+static void timer(struct world *world, int64_t at)
+{
+    wake(world, at, NULL);
 }
 
 /* A step of the saga that a verb is likely about. */
@@ -1196,7 +1263,12 @@ static void any_event(struct world *world)
         break;
     case 2: case 3: timer(world, due == 0 ? world->now : due + random_below(random, 100)); break;
     case 4: timer(world, due + random_below(random, 40000)); break;
-    case 5: timer(world, world->now - random_below(random, 2000)); break;
+    case 5:
+        if (random_one_in(random, 2))
+            wake(world, world->now, services_named[random_below(random, 4)]);
+        else
+            timer(world, world->now - random_below(random, 2000));
+        break;
     case 6: case 7: any_answer(world); break;
     case 8: any_verb(world); break;
     default: fitting_answer(world); break;
@@ -1299,10 +1371,12 @@ static void run_saga(struct world *world)
     start.input = world->input;
     if (random_one_in(random, 3))
         start.parent = json_pack("{s:s, s:s, s:i, s:i}", "saga", "o", "step", "k", "attempt", 1, "depth", 1 + random_below(random, SAGA_DEPTH_MAX));
+    world->gated = random_one_in(random, 2);
     happen(world, &start);
     json_decref(start.parent);
     for (int i = random_below(random, EVENTS_MAX); i > 0; i--)
         any_event(world);
+    world->gated = world->gated && random_one_in(random, 2); /* to the end, or all services take everything from now on */
     end(world);
     saga_free(world->one.saga);
     saga_free(world->two.saga);

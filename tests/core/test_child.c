@@ -253,6 +253,8 @@ static void heed(struct family *family, const struct saga *saga)
         case EFFECT_RESUMED: add(family, "resumed %s", saga->id); break;
         case EFFECT_LOCK:
         case EFFECT_SIGNAL: MUST(family, false, "nobody here wants a lock"); break;
+        case EFFECT_HELD:
+        case EFFECT_DIVERTED: fail(); break; /* no service has rules here */
         }
     }
     if (ignored[family->effects.disposition] != NULL)

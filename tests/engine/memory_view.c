@@ -4,6 +4,7 @@
  * Timers and the index of ended sagas are what a scan finds: two sources could disagree, one cannot.
  */
 #include "memory_view.h"
+#include "memory_services.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct shelf { /* one partition */
 struct memory_view {
     struct memory_world *world;
     struct shelf *shelves;
+    struct memory_services *services;
     int32_t partitions;
     int64_t written, applied, marked;
     bool away;
@@ -372,6 +374,16 @@ static enum baton_err call_trial(void *self, int32_t partition, const char *text
     return leave(connection, rc);
 }
 
+static enum baton_err call_services(void *self, const char *thread, struct service_sync *syncs, size_t n, int64_t now_ms, struct baton_error *err)
+{
+    struct connection *connection = self;
+    enum baton_err rc = enter(connection, err);
+
+    if (rc == BATON_OK)
+        memory_services_sync(connection->view->services, thread, syncs, n, now_ms);
+    return leave(connection, rc);
+}
+
 static void call_close(void *self)
 {
     struct connection *connection = self;
@@ -403,6 +415,7 @@ enum baton_err memory_view_open(struct memory_view *view, struct view *ret_view,
         .ended_before = call_ended_before,
         .page = call_page,
         .trial = call_trial,
+        .services = call_services,
         .close = call_close,
     };
     return BATON_OK;
@@ -417,6 +430,7 @@ struct memory_view *memory_view_new(struct memory_world *world, int32_t partitio
     assert(view != NULL);
     view->world = world;
     view->partitions = partitions;
+    view->services = memory_services_new();
     view->shelves = calloc((size_t)partitions, sizeof *view->shelves);
     assert(view->shelves != NULL);
     for (int32_t p = 0; p < partitions; p++)
@@ -431,6 +445,7 @@ void memory_view_free(struct memory_view *view)
     for (int32_t p = 0; p < view->partitions; p++)
         wipe(&view->shelves[p]);
     forget_delayed(view);
+    memory_services_free(view->services);
     free(view->shelves);
     free(view);
 }
@@ -510,6 +525,7 @@ void memory_view_wipe(struct memory_view *view)
     lock(view);
     for (int32_t p = 0; p < view->partitions; p++)
         wipe(&view->shelves[p]);
+    memory_services_wipe(view->services);
     unlock(view);
 }
 
@@ -605,4 +621,24 @@ void memory_view_steal_token(struct memory_view *view, enum memory_rebuild befor
     lock(view);
     view->steal = before;
     unlock(view);
+}
+
+bool memory_view_set_service(struct memory_view *view, const char *name, const char *verb)
+{
+    bool fine = false;
+
+    lock(view);
+    fine = memory_services_set(view->services, name, verb, view->world->now_ms(view->world->context));
+    unlock(view);
+    return fine;
+}
+
+bool memory_view_service_is(struct memory_view *view, const char *name, const char *state)
+{
+    bool is = false;
+
+    lock(view);
+    is = strcmp(memory_services_field(view->services, name, "state"), state) == 0;
+    unlock(view);
+    return is;
 }

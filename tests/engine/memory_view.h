@@ -31,6 +31,11 @@ int64_t memory_view_applied(struct memory_view *view);
 /** Marks left by workers so far (view.h, trial). */
 int64_t memory_view_marked(struct memory_view *view);
 
+/** Is this the state of the service's breaker? */
+bool memory_view_service_is(struct memory_view *view, const char *name, const char *state);
+/** An operator's "open", "close", "reset". */
+bool memory_view_set_service(struct memory_view *view, const char *name, const char *verb);
+
 /* --- faults --- */
 void memory_view_wipe(struct memory_view *view); /* FLUSHALL */
 struct memory_view *memory_view_snapshot(struct memory_view *view);

@@ -158,6 +158,8 @@ void stage_start(struct stage *stage, const char *name)
                    .max_message_bytes = 1 << 20,
                    .max_record_bytes = stage->setup.max_record_bytes,
                    .definition_wait_ms = 1000},
+        .services = stage->setup.services,
+        .services_len = stage->setup.services_len,
         .store = definition_store_new(),
         .feed = {.self = &worker->tail, .next = memory_tail_next, .release = memory_tail_release},
         .logger = &stage->logger,

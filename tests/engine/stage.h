@@ -44,6 +44,8 @@ struct stage_setup { /* 0 = the default */
     size_t cache_bytes;    /* 64 MiB */
     int max_record_bytes;  /* 4 MiB */
     bool no_definition;    /* order@1 is not deployed */
+    const struct service_rules *services;
+    size_t services_len;
 };
 
 struct stage_worker {

@@ -819,6 +819,52 @@ def check_events(case):
         yield f"events: told {dict(told - happened)} too much, {dict(happened - told)} too little"
 
 
+LEADS_TO = {"closed": ("open",), "open": ("half-open",), "half-open": ("open", "closed")}
+
+
+def check_services(case):
+    """Each change of a breaker told once, and each leads on from the one before it, unless an operator made it."""
+    told = collections.defaultdict(dict)
+    for record in case.evidence.of("events"):
+        if not header(record, "ce_type").startswith("baton.service."):
+            continue
+        service, state, change = header(record, "ce_id").rsplit("/", 2)
+        if int(change) in told[service]:
+            yield f"events: change {change} of service {service} is told twice"
+        told[service][int(change)] = json.loads(record.value)
+        if record.key != service.encode() or json.loads(record.value)["state"] != state:
+            yield f"events: change {change} of service {service}: its key or its state is another's"
+    for service, changes in told.items():
+        for change, value in changes.items():
+            before = changes.get(change - 1, {"state": "closed", "byHand": False} if change == 2 else None)
+            if before and value["who"] is None and not before["byHand"] and value["state"] not in LEADS_TO[before["state"]]:
+                yield f"events: service {service} went from {before['state']} to {value['state']}"
+
+
+def check_held(case):
+    """What is held back spends no attempt and keeps its place; no event sends a service more than was known to be let through."""
+    for saga_id, saga in case.sagas.items():
+        for step in saga.steps:
+            before = step.before["steps"] if step.before else {}
+            for name, entry in step.after["steps"].items():
+                was = before.get(name, {})
+                if "heldSince" in entry and entry["status"] not in ("retrying", "compensation-retrying"):
+                    yield f"saga {saga_id}: {name} is held back, and {entry['status']}"
+                count = "attempts" if entry["status"] == "retrying" else "compensations"
+                if "heldSince" in entry and entry.get(count, 0) != was.get(count, 0):
+                    yield f"saga {saga_id}: {name} was held back and spent an attempt"
+                if "heldSince" in entry and entry["status"] == "retrying" and "error" not in entry:
+                    yield f"saga {saga_id}: {name} is held back without a reason"
+            sent = collections.Counter()
+            for command in step.step.get("send", []):
+                name, letter, _ = command.split("/")
+                defined = case.step_of(step.after, name)
+                sent[defined.get("compensation", {}).get("service", defined.get("service")) if letter == "c" else defined.get("service")] += 1
+            for service, known in step.step["event"].get("gate", {}).items():
+                if sent[service] > known["permits"]:
+                    yield f"saga {saga_id}: {sent[service]} commands for {service}, which took {known['permits']}"
+
+
 def check_answers(case):
     """One answer for each control message that wanted one where it may, and it says what the journal says; every verb has its message."""
     control, events = case.evidence.topic("control"), case.evidence.topic("events")
@@ -1299,7 +1345,7 @@ def check_view(case):
     for partition in case.journal:
         yield from check_meta(case, partition, found.get(f"{{{partition}}}:meta", {}), types[partition])
     for key, value in sorted(found.items()):
-        if key.endswith(":meta"):
+        if key.endswith(":meta") or key == "services" or key.startswith("{service:"):  # of services: no saga's
             continue
         generation = found.get(key[:key.index(":")] + ":meta", {}).get("gen", "")
         wanted = expected.pop(key, None)
@@ -1356,7 +1402,7 @@ def check_states(case):
             yield f"journal[{partition}]: co is {last['co']}, the first record after checkpoint {last['c']} is at {first_after}"
 
 
-CHECKS = (check_offsets, check_inputs, check_dead_letters, check_duplicates, check_forwarded, check_commands, check_results, check_events, check_answers, check_jobs, check_locks, check_ends, check_waits,
+CHECKS = (check_offsets, check_inputs, check_dead_letters, check_duplicates, check_forwarded, check_commands, check_results, check_events, check_services, check_held, check_answers, check_jobs, check_locks, check_ends, check_waits,
           check_groups, check_joins, check_iterations, check_compensations, check_fallbacks, check_effects, check_children, check_view, check_states)
 
 

@@ -182,6 +182,17 @@ def refusing(record):
     return checker.header(record, "ce_type") == "baton.control.job.v1" and b'"refused":1' in record.value
 
 
+def breaker(*changes):
+    """A parking becomes the first of these changes of a service's breaker, the others come after it."""
+    def damage(evidence):
+        records, at = place(evidence, "baton.events", of("ce_type", "baton.saga.parked.v1"))
+        told = [records[at]._replace(key=b"bank", offset=records[-1].offset + 1000 + number, headers=[("ce_id", f"bank/{state}/{number}".encode()),
+                ("ce_type", f"baton.service.{state}.v1".encode())], value=b'{"state":"%s","byHand":false,"who":null}' % said.encode())
+                for state, number, said in changes]
+        records[at:at + 1] = told
+    return damage
+
+
 UNDO = "no/B/c/1"
 ROWS = [  # what is damaged, how, what the checker says of it
     ("a command sent twice", double("chain.commands", of("ce_id", UNDO)), f"command {UNDO}: 2 times"),
@@ -197,6 +208,16 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("a command with another key", change("chain.commands", of("ce_id", UNDO), key=b"never"), "its key or its partition is not its saga's"),
     ("a command of another name", change("chain.commands", of("ce_id", UNDO), headers=relabel("ce_type", "UndoA")),
      "it is UndoA, the definition says UndoB of chain"),
+    ("a change of a breaker told twice", breaker(("open", 2, "open"), ("open", 2, "open")), "change 2 of service bank is told twice"),
+    ("a breaker that leaves out its trial", breaker(("open", 2, "open"), ("closed", 3, "closed")), "service bank went from open to closed"),
+    ("a breaker that is first tried", breaker(("half-open", 2, "half-open")), "service bank went from closed to half-open"),
+    ("a breaker of two minds", breaker(("open", 2, "closed")), "its key or its state is another's"),
+    ("a step held back that is done", rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["patch"]["steps"]["A"].update(heldSince=1)),
+     "saga no: A is held back, and done"),
+    ("a step held back that spent an attempt", rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["patch"]["steps"]["B"].update(
+        status="retrying", heldSince=1)), "saga no: B was held back and spent an attempt"),
+    ("a command that its service did not take", rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["event"].update(
+        gate={"chain": {"permits": 0, "open": True, "until": 0}})), "saga no: 1 commands for chain, which took 0"),
     ("a second result", double("baton.results", keyed(b"no")), "saga no has 2 results"),
     ("no result", drop("baton.results", keyed(b"no")), "saga no has 0 results"),
     ("another result", change("baton.results", keyed(b"no"), value=swap(b'"NO"', b'"ON"')), "the result of saga no is not what the journal says"),

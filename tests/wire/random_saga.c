@@ -57,6 +57,7 @@ static void change_step(struct random *random, struct saga_step *step)
     step->sent_at_ms = random_time(random);
     step->due_at_ms = random_time(random);
     step->settled_at_ms = random_time(random);
+    step->held_since_ms = random_time(random);
     replace(&step->input, random_one_in(random, 4) ? random_object(random, 2) : NULL);
     replace(&step->items, step->count == 2 ? json_pack("[i, s]", 1, "x") : NULL);
     replace(&step->undo_input, random_one_in(random, 4) ? random_object(random, 2) : NULL);

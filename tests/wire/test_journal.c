@@ -72,6 +72,32 @@ static void a_record_is_byte_for_byte(void **state)
     journal_writer_free(&writer);
 }
 
+/* What a held-back command's service was known to be is told, what made no difference is not. */
+static void what_was_known_of_a_service_is_told(void **state)
+{
+    struct journal_writer writer = {.count = 0};
+    struct saga *saga = order_saga();
+    const struct gate_service services[] = {{.name = "payments", .open = true, .until_ms = 1769860830000}, {.name = "inventory", .permits = 3}};
+    const struct saga_gate gate = {.services = services, .len = 2};
+    struct saga_event event = {.kind = EVENT_TIMER, .at_ms = 1769860800120, .gate = &gate, .woken = "payments"};
+    struct effect effect = {.kind = EFFECT_HELD, .place = AT(1), .action = ACTION_EXECUTE, .service = "payments"};
+    struct effects effects = {.items = &effect, .len = 1, .disposition = APPLIED};
+
+    (void)state;
+    saga->steps[1].changed = true;
+    saga->steps[1].status = STEP_RETRYING;
+    saga->steps[1].held_since_ms = 1769860800120;
+    journal_writer_step(&writer, saga, &event, NULL, &effects);
+    assert_text("step", &writer.steps,
+                "{\"id\":\"o-1001\",\"seq\":2,\"cause\":\"timer\",\"event\":{\"timer\":1769860800120,\"woken\":\"payments\","
+                "\"gate\":{\"payments\":{\"permits\":0,\"open\":true,\"until\":1769860830000}}},\"as\":\"applied\","
+                "\"patch\":{\"set\":{\"status\":\"running\",\"seq\":2,\"updatedAt\":1769860800120,\"deadlineAt\":1769861700000,\"dueAt\":1769860810120},"
+                "\"steps\":{\"authorize\":{\"status\":\"retrying\",\"attempts\":1,\"firstAt\":1769860800120,\"sentAt\":1769860800120,"
+                "\"dueAt\":1769860810120,\"heldSince\":1769860800120}}}}");
+    journal_writer_free(&writer);
+    saga_free(saga);
+}
+
 static void say_step(struct buffer *out, const json_t *json)
 {
     struct journal_step step;
@@ -291,7 +317,8 @@ static void the_journal_alone_gives_the_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_record_is_byte_for_byte),         cmocka_unit_test(an_output_that_is_the_body_comes_back),
+        cmocka_unit_test(a_record_is_byte_for_byte),          cmocka_unit_test(what_was_known_of_a_service_is_told),
+        cmocka_unit_test(an_output_that_is_the_body_comes_back),
         cmocka_unit_test(any_flipped_byte_is_refused),       cmocka_unit_test(any_cut_is_refused),
         cmocka_unit_test(a_count_that_is_wrong_is_refused),  cmocka_unit_test(another_format_says_so),
         cmocka_unit_test(the_journal_alone_gives_the_state),

@@ -68,6 +68,24 @@ static void check_result(void **state)
     saga_free(saga);
 }
 
+static void a_breaker_that_changed(void **state)
+{
+    const struct service_breaker breaker = {.change = 7, .breaker = BREAKER_OPEN, .by_hand = true, .since_ms = 1769860800120, .who = "ann", .why = "\"up\""};
+    struct buffer said = {0};
+
+    (void)state;
+    assert_int_equal(wire_service_write("card.network", &breaker, "baton.events", &out, NULL), BATON_OK);
+    say(&said, "%s ", record_header_value(&out.record, "ce_id"));
+    say(&said, "%s ", record_header_value(&out.record, "ce_type"));
+    say(&said, "%s ", record_header_value(&out.record, "ce_source"));
+    say(&said, "%s\n", record_header_value(&out.record, "ce_time"));
+    buffer_append(&said, out.record.value, out.record.value_len);
+    assert_text("service", &said, "card.network/open/7 baton.service.open.v1 /baton/services/card.network 2026-01-31T12:00:00.120Z\n"
+                "{\"service\":\"card.network\",\"state\":\"open\",\"since\":1769860800120,\"until\":null,\"byHand\":true,\"who\":\"ann\",\"why\":\"\\\"up\\\"\"}");
+    assert_memory_equal(out.record.key, "card.network", out.record.key_len);
+    buffer_free(&said);
+}
+
 /* --- dead letters --- */
 
 static const struct dead_row {
@@ -166,6 +184,7 @@ static void a_forwarded_message_is_the_same_with_one_more_header(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_breaker_that_changed),
         cmocka_unit_test(a_dead_letter_carries_the_most_headers),
         cmocka_unit_test(every_reason_has_a_name_of_its_own),
         cmocka_unit_test(a_forwarded_message_is_the_same_with_one_more_header),

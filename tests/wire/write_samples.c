@@ -106,6 +106,20 @@ static void results(void **state)
     saga_free(saga);
 }
 
+static void services(void **state)
+{
+    struct service_breaker breaker = {.change = 7, .breaker = BREAKER_OPEN, .since_ms = 1769860800120, .until_ms = 1769860830120};
+    struct wire_out out = {.text = {0}};
+
+    (void)state;
+    assert_int_equal(wire_service_write("payments", &breaker, "baton.events", &out, NULL), BATON_OK);
+    save_record("service-event", "open", &out.record);
+    breaker = (struct service_breaker){.change = 8, .breaker = BREAKER_CLOSED, .by_hand = true, .since_ms = 1769860800120, .who = "ann", .why = "it is up"};
+    assert_int_equal(wire_service_write("payments", &breaker, "baton.events", &out, NULL), BATON_OK);
+    save_record("service-event", "closed-by-hand", &out.record);
+    wire_out_free(&out);
+}
+
 static void answers(void **state)
 {
     struct saga *saga = order_saga();
@@ -227,6 +241,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands),
         cmocka_unit_test(results),
+        cmocka_unit_test(services),
         cmocka_unit_test(answers),
         cmocka_unit_test(states),
         cmocka_unit_test(journal_records),
