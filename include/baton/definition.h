@@ -20,7 +20,7 @@
 #define FOREACH_CONCURRENCY_MAX 100 /* iterations of one forEach side by side */
 #define FOREACH_CONCURRENCY 10      /* unless the definition says something else */
 #define DEFINITION_STEP_NAME_MAX 64 /* [A-Za-z][A-Za-z0-9_-]{0,63}: readable as steps.<name> */
-#define DEFINITION_ENTRY_NAME_MAX (DEFINITION_STEP_NAME_MAX + 9) /* also of what belongs to a step: <name>:fallback */
+#define DEFINITION_ENTRY_NAME_MAX (DEFINITION_STEP_NAME_MAX + 9) /* also of what belongs to a step: <name>:fallback, <name>:confirm */
 #define DEFINITION_SENSITIVE_MAX 64 /* places of one payload */
 #define DEFINITION_BYTES_MAX (256 * 1024)
 #define RETRY_ATTEMPTS_MAX 1000   /* or "unlimited" */
@@ -121,6 +121,11 @@ struct definition_step {
     int skipped_to;     /* some wait's goto leads past this step, to this index; 0 = none does */
     int fallback;                 /* index of what stands in for it, its only child, called <name>:fallback; 0 = nothing does */
     enum fallback_kind stands_in; /* for its parent, and how; FALLBACK_NONE = it is a step of its own */
+    bool tcc;                     /* its command tries, its compensation cancels; confirmed by a step of its own, <name>:confirm */
+    int64_t expires_ms;           /* of a tcc: what was tried lasts so long; 0 = not said */
+    struct definition_compensation *confirm; /* of a tcc, while it is read; NULL afterwards */
+    bool confirmation;            /* it confirms a tcc step, ... */
+    int confirms;                 /* ... the one with this index */
     bool input_inherited, output_inherited, reply_inherited, compensation_inherited; /* of one that stands in: as its parent says */
     char *child;           /* STEP_SAGA: the name of the child's definition */
     int64_t child_version; /* 0 = the newest */
@@ -161,6 +166,7 @@ struct definition {
     struct definition_step *steps;
     size_t steps_len;
     int pivot; /* index of the pivot step, -1 = none */
+    bool confirms; /* some step is a confirm: the first one that is sent is a point of no return as well */
     struct template *output; /* NULL = null */
     char **sensitive; /* places in the input; like a step's */
     struct expr_vm *vm;      /* borrowed: where the expressions live */

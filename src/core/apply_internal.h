@@ -105,6 +105,13 @@ const char *undo_command(const struct definition *definition, const struct saga_
 /** A success may name the step's compensation, while nobody has begun to undo it. True: now it has one. */
 bool undo_named(struct apply *apply, const struct saga_event *event, struct saga_step *step);
 
+/* tcc.c */
+bool tcc_begun(const struct apply *apply); /* a confirm has been sent: there is no way back */
+/** What this confirm confirms; NULL = it was not done. */
+const struct saga_step *tcc_tried(const struct apply *apply, int confirm);
+/** A step whose reservation has run out; NULL = none. */
+const char *tcc_expired(const struct apply *apply);
+
 /* repeat.c */
 /** Was this attempt of an earlier poll than the present one? */
 bool repeat_is_over(const struct apply *apply, const struct saga_step *step, int attempt);
@@ -154,6 +161,8 @@ void lock_leave(struct apply *apply); /* the saga has ended */
 void lock_apply(struct apply *apply, const struct saga_event *event); /* of a lock */
 
 /* compensate.c */
+/** {"input": what the step was given, "output": what it answered}. NULL if memory ran out. */
+json_t *compensate_default_input(struct apply *apply, const struct saga_step *step);
 void compensate_begin(struct apply *apply, struct saga_place place, const char *code, const char *message);
 /** What may be undone now is; the saga ends if that was the last thing it waited for. */
 void compensate_next(struct apply *apply);

@@ -60,7 +60,7 @@ bool compensate_left(const struct apply *apply)
 }
 
 /* {"input": <what the step was given>, "output": <what it answered>} where the definition says nothing. */
-static json_t *default_input(struct apply *apply, const struct saga_step *step)
+json_t *compensate_default_input(struct apply *apply, const struct saga_step *step)
 {
     json_t *given = NULL, *error = NULL;
 
@@ -114,7 +114,7 @@ static void send(struct apply *apply, struct saga_step *step)
     } else if (step->undo != NULL && json_object_get(step->undo, "input") != NULL) {
         input = json_incref(json_object_get(step->undo, "input"));
     } else if (step->undo != NULL || compensation->input == NULL) {
-        input = default_input(apply, step);
+        input = compensate_default_input(apply, step);
         apply->failed = apply->failed || input == NULL;
     } else {
         (void)apply_template(apply, compensation->input, saga_place_of(step), &input, &error);

@@ -147,6 +147,7 @@ static void free_step(struct expr_vm *vm, struct definition_step *step)
     }
     free_compensation(vm, step->compensation);
     free_compensation(vm, step->unsaid);
+    free_compensation(vm, step->confirm);
 }
 
 void definition_free(struct definition *definition)

@@ -83,9 +83,9 @@ static bool past_pivot(const struct definition *definition, int index)
 static bool is_last(const struct definition *definition, int index)
 {
     for (; index >= 0; index = definition->steps[index].parent) {
-        const int group = definition->steps[index].parent;
+        const int group = definition->steps[index].parent, next = definition_follower(definition, index);
 
-        if (definition_follower(definition, index) >= 0 ||
+        if ((next >= 0 && !definition->steps[next].confirmation) ||
             (group >= 0 && (definition->steps[group].branches > 1 || definition->steps[group].kind == STEP_FOREACH)))
             return false;
     }
@@ -205,6 +205,12 @@ static void push_place(struct checking *checking, const struct definition *defin
     const struct definition_step *step = &definition->steps[index];
     const struct definition_step *group = step->parent < 0 ? NULL : &definition->steps[step->parent];
 
+    if (step->confirmation) {
+        push_place(checking, definition, step->confirms);
+        (void)read_enter(checking, "tcc");
+        (void)read_enter(checking, "confirm");
+        return;
+    }
     if (group == NULL) {
         (void)read_enter(checking, "steps");
     } else {
@@ -261,6 +267,9 @@ static void check_pivot(struct checking *checking, const struct definition *defi
                    steps[parallel].name);
 }
 
+static void check_expiry(struct checking *checking, const struct definition *definition, int confirm);
+static double worst_list_ms(const struct definition *definition, int group, int branch);
+
 static void check_command(struct checking *checking, struct place *before, struct place *after, int index)
 {
     const struct definition *definition = before->definition;
@@ -282,6 +291,17 @@ static void check_command(struct checking *checking, struct place *before, struc
         json_pointer_push(&checking->pointer, "repeat");
         check_field(after, "until", step->repeat->until);
         checking->pointer.len = inner;
+    }
+    if (step->confirmation) {
+        check_expiry(checking, definition, index);
+        return;
+    }
+    if (step->tcc) {
+        json_pointer_push(&checking->pointer, "tcc");
+        json_pointer_push(&checking->pointer, "cancel");
+        check_template(after, "input", step->compensation->input);
+        checking->pointer.len = inner;
+        return;
     }
     if (step->compensation_inherited)
         return;
@@ -407,11 +427,11 @@ static double worst_ms(const struct definition_step *step)
 }
 
 /* Of a list of steps; what has no bound of its own is bounded by the timeout itself, or past the pivot. */
-static double worst_list_ms(const struct definition *definition, int group, int branch)
+static double worst_chain_ms(const struct definition *definition, int first, int stop)
 {
     double total = 0;
 
-    for (int i = definition_first(definition, group, branch); i >= 0; i = definition_follower(definition, i)) {
+    for (int i = first; i >= 0 && i != stop; i = definition_follower(definition, i)) {
         const struct definition_step *step = &definition->steps[i];
         double longest = 0;
 
@@ -439,6 +459,30 @@ static double worst_list_ms(const struct definition *definition, int group, int 
         }
     }
     return total;
+}
+
+static double worst_list_ms(const struct definition *definition, int group, int branch)
+{
+    return worst_chain_ms(definition, definition_first(definition, group, branch), -1);
+}
+
+/* How long what was tried may have to wait for its confirm. */
+static void check_expiry(struct checking *checking, const struct definition *definition, int confirm)
+{
+    int tried = definition->steps[confirm].confirms;
+    double lasts = (double)definition->steps[tried].expires_ms, total = 0;
+    size_t len = checking->pointer.len;
+
+    for (int i = tried; i >= 0; i = definition->steps[i].parent)
+        total += worst_chain_ms(definition, definition_follower(definition, i), confirm);
+    if (lasts == 0 || total <= lasts)
+        return;
+    checking->pointer.len = 0;
+    push_place(checking, definition, tried);
+    (void)read_enter(checking, "tcc");
+    finding_at(checking, FINDING_WARNING, "expires", false, 0, "%.0f s, and the steps up to the confirm can take %.0f s with all their attempts: it may come too late", lasts / 1000,
+               total / 1000);
+    checking->pointer.len = len;
 }
 
 static void check_durations(struct checking *checking, const struct definition *definition)

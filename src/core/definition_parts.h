@@ -24,6 +24,7 @@ void texts_free(char **texts); /* NULL-terminated; NULL is fine */
 bool step_name_valid(const char *text);
 /** The members of a step of that kind into step. What is wrong is said, what is missing stays as it is. */
 void read_command_step(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition_step *step);
+void read_tcc_step(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition_step *step);
 void read_saga_step(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition_step *step);
 void read_sleep(struct checking *checking, const json_t *doc, struct definition_step *step);
 void read_wait(struct checking *checking, const json_t *doc, struct definition_step *step);

@@ -104,9 +104,6 @@ static bool listed(const char *word, const char *const *names)
     return false;
 }
 
-/* Members that exist in the language, not in this version: refused by name, never ignored. */
-static const char *const later[] = {"tcc", NULL};
-
 /* False if doc is no object. */
 bool read_members(struct checking *checking, const json_t *doc, const char *const *names)
 {
@@ -124,10 +121,6 @@ bool read_members(struct checking *checking, const json_t *doc, const char *cons
 
         if (listed(key, names))
             continue;
-        if (listed(key, later)) {
-            finding_at(checking, FINDING_ERROR, key, true, 0, "\"%s\" is not supported by this version", key);
-            continue;
-        }
         near = nearest_name(key, names, count);
         if (near != NULL)
             finding_at(checking, FINDING_ERROR, key, true, 0, "unknown member \"%.60s\"; did you mean \"%s\"?", key, near);

@@ -174,6 +174,63 @@ void read_command_step(struct checking *checking, const json_t *doc, const struc
     step->pivot = json_is_true(pivot);
 }
 
+/* The member `confirm` or `cancel` of a tcc: like a compensation, at the service of the step. */
+static struct definition_compensation *tcc_part_of(struct checking *checking, const json_t *tcc, const char *key, const char *service,
+                                                   const struct defaults *defaults)
+{
+    static const char *const names[] = {"command", "input", "retry", "timeout", NULL};
+    const json_t *doc = json_object_get(tcc, key);
+    struct definition_compensation *part = compensation_new(checking, defaults);
+    size_t len = 0;
+
+    if (part == NULL)
+        return NULL;
+    if (doc == NULL) {
+        finding_add(checking, FINDING_ERROR, "\"%s\" is missing", key);
+        return part;
+    }
+    len = read_enter(checking, key);
+    if (read_members(checking, doc, names)) {
+        part->service = service == NULL ? NULL : read_copy(checking, service);
+        part->command = command_of(checking, doc);
+        part->input = read_template(checking, doc, "input");
+        read_retry(checking, doc, &part->retry);
+        read_duration(checking, doc, "timeout", &part->timeout_ms);
+    }
+    read_leave(checking, len);
+    return part;
+}
+
+void read_tcc_step(struct checking *checking, const json_t *doc, const struct defaults *defaults, struct definition_step *step)
+{
+    static const char *const names[] = {"try", "confirm", "cancel", "expires", NULL}, *const try_names[] = {"command", NULL};
+    const json_t *tcc = json_object_get(doc, "tcc"), *try = json_object_get(tcc, "try");
+    size_t len = 0, inner = 0;
+
+    step->tcc = true;
+    step->service = service_of(checking, doc, true);
+    step->input = read_template(checking, doc, "input");
+    step->output = read_template(checking, doc, "output");
+    read_duration(checking, doc, "timeout", &step->timeout_ms);
+    read_retry(checking, doc, &step->retry);
+    reply_of(checking, doc, step);
+    if (step->each >= 0)
+        WRONG(checking, "tcc", "a forEach cannot be tried and confirmed: start a child saga for each item");
+    len = read_enter(checking, "tcc");
+    if (read_members(checking, tcc, names)) {
+        if (try == NULL)
+            finding_add(checking, FINDING_ERROR, "\"try\" is missing");
+        inner = read_enter(checking, "try");
+        if (try != NULL && read_members(checking, try, try_names))
+            step->command = command_of(checking, try);
+        read_leave(checking, inner);
+        step->confirm = tcc_part_of(checking, tcc, "confirm", step->service, defaults);
+        step->compensation = tcc_part_of(checking, tcc, "cancel", step->service, defaults);
+        read_duration(checking, tcc, "expires", &step->expires_ms);
+    }
+    read_leave(checking, len);
+}
+
 /* Not awaited, a child has nothing to wait for, to answer or to be undone. */
 static void detached_of(struct checking *checking, const json_t *doc, const json_t *saga, struct definition_step *step)
 {

@@ -21,6 +21,7 @@ static const struct kind {
     {"switch", STEP_SWITCH, (const char *const[]){"name", "description", "when", "switch", "default", NULL}},
     {"sleep", STEP_SLEEP, (const char *const[]){"name", "description", "when", "sleep", NULL}},
     {"wait", STEP_WAIT, (const char *const[]){"name", "description", "when", "wait", "sensitive", NULL}},
+    {"tcc", STEP_COMMAND, (const char *const[]){"name", "description", "service", "input", "output", "when", "timeout", "retry", "reply", "tcc", "sensitive", NULL}},
     {"saga", STEP_SAGA, (const char *const[]){"name", "description", "when", "saga", "output", "timeout", "retry", "pivot", "sensitive", NULL}},
     {NULL, STEP_COMMAND,
      (const char *const[]){"name", "description", "service", "command", "input", "output", "when", "timeout", "retry", "compensation",
@@ -321,6 +322,10 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
     inside.parent = index;
     switch (kind->kind) {
     case STEP_COMMAND:
+        if (kind->member != NULL) {
+            read_tcc_step(checking, doc, growing->defaults, &growing->definition->steps[index]);
+            break;
+        }
         read_command_step(checking, doc, growing->defaults, &growing->definition->steps[index]);
         pivot_of(growing, index);
         fallback_of(growing, doc, index);
@@ -338,6 +343,46 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
         break;
     }
     growing->definition->steps[index].after = (int)growing->definition->steps_len;
+}
+
+/* Behind the pivot, if every saga passes it there and nothing leads past it; else at the end. */
+static bool confirms_here(const struct growing *growing, bool end)
+{
+    const struct definition *definition = growing->definition;
+    const struct definition_step *pivot = definition->pivot < 0 ? NULL : &definition->steps[definition->pivot];
+    bool here = pivot != NULL && pivot->parent < 0 && pivot->when == NULL && pivot->after == (int)definition->steps_len;
+
+    for (int i = 0; here && i < definition->pivot; i++)
+        here = definition->steps[i].goto_name == NULL;
+    return end || here;
+}
+
+/* A step of its own for each that was tried and has none yet: it takes what `confirm` says over. */
+static void confirm_all(struct growing *growing)
+{
+    struct definition *definition = growing->definition;
+
+    for (int i = 0; i < (int)definition->steps_len; i++) {
+        struct definition_compensation *confirm = definition->steps[i].confirm;
+        int index = confirm == NULL ? -1 : add_part(growing, i, "confirm");
+        struct definition_step *step = index < 0 ? NULL : &definition->steps[index];
+
+        if (step == NULL)
+            continue;
+        definition->steps[i].confirm = NULL;
+        step->parent = -1;
+        step->kind = STEP_COMMAND;
+        step->confirmation = true;
+        step->confirms = i;
+        step->service = confirm->service;
+        step->command = confirm->command;
+        step->input = confirm->input;
+        retry_free(&step->retry);
+        step->retry = confirm->retry;
+        step->timeout_ms = confirm->timeout_ms;
+        free(confirm);
+        definition->confirms = true;
+    }
 }
 
 /* A list of steps; that is where we are in the document. */
@@ -359,6 +404,8 @@ static void steps_in(struct growing *growing, const json_t *steps, struct branch
 
         step_of(growing, json_array_get(steps, i), at, i);
         read_leave(checking, inner);
+        if (at.parent < 0 && confirms_here(growing, i + 1 == n))
+            confirm_all(growing);
     }
 }
 

@@ -6,6 +6,7 @@
  * Tests:    tests/core/test_apply.c
  */
 #include "apply_internal.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ bool forward_past_pivot(const struct apply *apply)
 {
     const struct saga_step *step = apply->definition->pivot < 0 ? NULL : saga_step_find(apply->next, (struct saga_place){apply->definition->pivot, -1});
 
-    return step != NULL && step->status == STEP_DONE;
+    return (step != NULL && step->status == STEP_DONE) || tcc_begun(apply);
 }
 
 static struct saga_step *add_step(struct apply *apply, struct saga_place place)
@@ -89,6 +90,9 @@ static bool input_of(struct apply *apply, struct saga_step *step, json_t **ret_i
 
     if (step->input != NULL) {
         *ret_input = json_incref(step->input);
+    } else if (definition->confirmation && definition->input == NULL) {
+        *ret_input = compensate_default_input(apply, tcc_tried(apply, step->index));
+        apply->failed = apply->failed || *ret_input == NULL;
     } else if (!apply_template(apply, definition->input, saga_place_of(step), ret_input, &error)) {
         if (error != NULL)
             apply_set(apply, &step->error, error);
@@ -302,6 +306,16 @@ static struct saga_place enter_parallel(struct apply *apply, struct saga_place p
     return SAGA_ITSELF;
 }
 
+/* What was tried before does not last until now: there is nothing left to confirm. */
+static struct saga_place expired(struct apply *apply, struct saga_step *step)
+{
+    char message[DEFINITION_ENTRY_NAME_MAX + 64];
+
+    (void)snprintf(message, sizeof message, "what %s has tried has expired", tcc_expired(apply));
+    apply_set(apply, &step->error, reply_error("TCC_EXPIRED", message));
+    return forward_enter_failed(apply, step);
+}
+
 static struct saga_place enter(struct apply *apply, struct saga_place place)
 {
     struct saga_step *step = add_step(apply, place);
@@ -314,8 +328,10 @@ static struct saga_place enter(struct apply *apply, struct saga_place place)
         yes = holds(apply, step, definition->when);
     if (yes < 0)
         return forward_enter_failed(apply, step);
-    if (yes == 0)
+    if (yes == 0 || (definition->confirmation && tcc_tried(apply, place.index) == NULL))
         return skip(apply, step);
+    if ((definition->pivot || definition->confirmation) && !forward_past_pivot(apply) && tcc_expired(apply) != NULL)
+        return expired(apply, step);
     switch (definition->kind) {
     case STEP_SEQUENCE: return (struct saga_place){definition_first(apply->definition, place.index, 0), place.iteration};
     case STEP_SWITCH: return enter_switch(apply, step);

@@ -103,7 +103,7 @@ struct definition *lock_definition(void)
     definition->steps = calloc(1, sizeof *definition->steps);
     if (definition->steps != NULL) {
         definition->steps_len = 1;
-        definition->steps[0] = (struct definition_step){.kind = STEP_WAIT, .parent = -1, .each = -1, .after = 1};
+        definition->steps[0] = (struct definition_step){.kind = STEP_WAIT, .parent = -1, .each = -1, .confirms = -1, .after = 1};
         definition->steps[0].name = strdup(HELD);
         definition->steps[0].signal = strdup("left");
     }

@@ -82,6 +82,10 @@ static void turn_back(struct apply *apply, const struct saga_event *event)
                                                           ? ", and is parked on the way: retry, skip or complete what it is parked on" : "");
         return;
     }
+    if (tcc_begun(apply)) {
+        refuse(apply, "what was tried is being confirmed: there is no way back");
+        return;
+    }
     if (forward_past_pivot(apply)) {
         refuse(apply, "past the pivot (step %s is done) there is no way back", apply->definition->steps[apply->definition->pivot].name);
         return;

@@ -98,7 +98,7 @@ static bool digit(char c)
 /* What may belong to a step. */
 static size_t part_len(const char *text, size_t len)
 {
-    static const char *const parts[] = {":fallback"};
+    static const char *const parts[] = {":fallback", ":confirm"};
 
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         size_t n = strlen(parts[i]);

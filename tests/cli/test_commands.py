@@ -160,7 +160,6 @@ for what, text, place, says, mark in [
     # shape
     ("a missing member", '{"version":1,"steps":[]}', "1:1", '"name" is missing', "^"),
     ("an unknown member", '{"name":"order","version":1,\n "stesp":[]}', "2:2", 'unknown member "stesp"; did you mean "steps"?', '"stesp"'),
-    ("a member of a later version", definition({**STEP, "tcc": {}}), "9:4", '"tcc" is not supported by this version', '"tcc"'),
     ("a wrong type", '{"name":"order","version":"1","steps":[]}', "1:27", "a whole number from 1 expected", '"1"'),
     ("a wrong duration", definition(timeout="5 minutes"), "11:13", "a duration like", '"5 minutes"'),
     ("no steps", '{"name":"order","version":1,"steps":[]}', "1:37", "a list of 1 to 256 steps expected", "[]"),

@@ -318,6 +318,35 @@ static void pause_step(struct maker *maker, int *jump)
     say(text, "}}");
 }
 
+/* Tried; its name and its place among what is seen are a command's. */
+static void tcc(struct maker *maker)
+{
+    struct random *random = maker->random;
+    struct buffer *text = maker->text;
+    int index = maker->commands++;
+
+    say(text, "{\"name\":\"s%d\",\"service\":\"p%d\"", index, index % 3);
+    when(maker);
+    if (random_one_in(random, 2)) {
+        say(text, ",\"input\":");
+        document(random, text, &maker->seen);
+    }
+    maker->seen.commands[maker->seen.len++] = index;
+    say(text, ",\"tcc\":{\"try\":{\"command\":\"Try\"},\"confirm\":{\"command\":\"Confirm\"");
+    if (random_one_in(random, 4)) {
+        say(text, ",\"input\":");
+        document(random, text, &maker->seen);
+    }
+    if (random_one_in(random, 2)) {
+        say(text, ",\"retry\":");
+        retry(random, text, true);
+    }
+    say(text, "},\"cancel\":{\"command\":\"Cancel\"}");
+    if (random_one_in(random, 3))
+        say(text, ",\"expires\":\"%ds\"", 1 + random_below(random, 30));
+    say(text, "}}");
+}
+
 static void list(struct maker *maker, int depth);
 
 /* What is seen in one case is not seen in another; after the switch all of it is, and may be nil. */
@@ -422,6 +451,8 @@ static void list(struct maker *maker, int depth)
             pause_step(maker, &jump);
         else if (random_one_in(maker->random, 6))
             child(maker);
+        else if (maker->commands != maker->pivot && random_one_in(maker->random, 6))
+            tcc(maker);
         else
             command(maker);
     }

@@ -854,6 +854,40 @@ static const char polling_on[] =
     "{\"name\":\"v\",\"service\":\"s\",\"command\":\"V\",\"repeat\":{\"until\":\"${body.n == 7}\",\"interval\":\"5s\",\"limit\":1},\"fallback\":{\"output\":7}},"
     "{\"name\":\"u\",\"service\":\"s\",\"command\":\"U\",\"repeat\":{\"until\":\"${body.n + 1}\",\"interval\":\"5s\",\"limit\":2}}]}";
 
+/* h and i are confirmed behind the pivot; with w false, i is not even tried. */
+static const char tried[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0},\"compensation\":{\"retry\":{\"attempts\":2}}},\"steps\":["
+    "{\"name\":\"h\",\"service\":\"s\",\"tcc\":{\"try\":{\"command\":\"Try\"},\"confirm\":{\"command\":\"Confirm\"},\"cancel\":{\"command\":\"Cancel\"},\"expires\":\"30s\"}},"
+    "{\"name\":\"i\",\"service\":\"s\",\"when\":\"${not input.w}\",\"tcc\":{\"try\":{\"command\":\"Try\"},\"confirm\":{\"command\":\"Confirm\"},\"cancel\":{\"command\":\"Cancel\"}}},"
+    "{\"name\":\"p\",\"service\":\"s\",\"command\":\"P\",\"pivot\":true},"
+    "{\"name\":\"z\",\"service\":\"s\",\"command\":\"Z\"}]}";
+
+/* Without a pivot: at the end. The last one is not tried. */
+static const char tried_last[] =
+    "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0},\"compensation\":{\"retry\":{\"attempts\":2}}},\"steps\":["
+    "{\"name\":\"h\",\"service\":\"s\",\"tcc\":{\"try\":{\"command\":\"Try\"},\"confirm\":{\"command\":\"Confirm\"},\"cancel\":{\"command\":\"Cancel\"},\"expires\":\"30s\"}},"
+    "{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"U\"}},"
+    "{\"name\":\"i\",\"service\":\"s\",\"when\":\"${input.w}\",\"tcc\":{\"try\":{\"command\":\"Try\"},\"confirm\":{\"command\":\"Confirm\"},\"cancel\":{\"command\":\"Cancel\"}}}]}";
+
+static const struct row tcc_rows[] = {
+    {"what was tried is confirmed behind the pivot, in order", "start, ok h, ok i, ok p, ok h:confirm, ok i:confirm, ok z", "h#1, i#1, p#1, h:confirm#1, i:confirm#1, z#1, result; completed", tried},
+    {"on the way back it is cancelled, last first", "start, ok h, ok i, no p, undone i, undone h", "h#1, i#1, p#1, ~i#1, ~h#1, result; compensated", tried},
+    {"a try that was not answered is cancelled too", "start, due, due, due, undone h", "h#1, h#2, ~h#1, result; compensated", tried},
+    {"a try that was refused is not", "start, ok h, no i, undone h", "h#1, i#1, ~h#1, result; compensated", tried},
+    {"a confirm that is refused is tried again, and parks", "start, ok h, ok i, ok p, no h:confirm, due, no h:confirm, retry, ok h:confirm",
+     "h#1, i#1, p#1, h:confirm#1, h:confirm#2, parked, resumed, h:confirm#3, i:confirm#1; running", tried},
+    {"pending extends a confirm", "start, ok h, ok i, ok p, +9, wait h:confirm, +9, ok h:confirm", "h#1, i#1, p#1, h:confirm#1, early, early, i:confirm#1; running", tried},
+    {"without a pivot it is confirmed at the end", "start, ok h, ok a, ok h:confirm", "h#1, a#1, h:confirm#1, result; completed", tried_last},
+    {"the first confirm is a point of no return", "start, ok h, ok a, cancel, +3600, no h:confirm, due, due, complete h:confirm",
+     "h#1, a#1, h:confirm#1, refused, h:confirm#2, parked, resumed, result; completed", tried_last},
+    {"before it there is a way back", "start, ok h, no a, undone h", "h#1, a#1, ~h#1, result; compensated", tried_last},
+    {"what has expired is not confirmed: the saga turns back", "start, ok h, wait a, +9, wait a, +9, wait a, +9, wait a, +9, ok a, undone a, undone h",
+     "h#1, a#1, early, early, early, early, ~a#1, ~h#1, result; compensated", tried_last},
+    {"nor is the pivot passed for it", "start, ok h, wait i, +9, wait i, +9, wait i, +9, wait i, +9, ok i, undone i, undone h",
+     "h#1, i#1, early, early, early, early, ~i#1, ~h#1, result; compensated", tried},
+    {"a try that an operator skips is not confirmed", "start, skip h, ok i, ok p, ok i:confirm", "h#1, i#1, p#1, i:confirm#1, z#1; running", tried},
+};
+
 /* What a reply names goes before it; of b the definition names none, the pivot may be undone by t. */
 static const char named[] =
     "{\"name\":\"order\",\"version\":1,\"timeout\":\"1h\",\"defaults\":{\"timeout\":\"10s\",\"retry\":{\"attempts\":1},\"compensation\":{\"retry\":{\"attempts\":2,\"interval\":\"1s\",\"jitter\":0}}},\"steps\":["
@@ -1175,6 +1209,27 @@ static void what_stands_in_has_the_output(void **state)
     expr_vm_free(vm);
 }
 
+/* Confirm and cancel are told what the try was given, and what it answered. */
+static void a_confirm_is_told_what_was_tried(void **state)
+{
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    struct effects effects = {0};
+    struct saga *saga = saga_of(tried_last, vm, &definition, &effects);
+    json_t *told = parse("{\"input\":{},\"output\":7}");
+
+    (void)state;
+    reply(&saga, &effects, "h", ACTION_EXECUTE, json_integer(7));
+    reply(&saga, &effects, "a", ACTION_EXECUTE, json_null());
+    assert_string_equal(effects.items[0].command, "Confirm");
+    assert_true(json_equal(input_of(&effects, 0), told));
+    json_decref(told);
+    effects_free(&effects);
+    saga_free(saga);
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
 /* What is named, and what comes of it: service, command and input; "-" = the definition's. */
 static void a_reply_names_what_undoes_its_step(void **state)
 {
@@ -1251,6 +1306,7 @@ int main(void)
         cmocka_unit_test(an_operators_input_stays),
         cmocka_unit_test(the_error_says_who_holds_the_lock),
         cmocka_unit_test(what_stands_in_has_the_output),
+        cmocka_unit_test(a_confirm_is_told_what_was_tried),
         cmocka_unit_test(a_reply_names_what_undoes_its_step),
         cmocka_unit_test(time_never_runs_back),
     };
@@ -1258,7 +1314,7 @@ int main(void)
     int failed = 0;
 
     given = json_pack("{s:i}", "by", 7);
-    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(lock_rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(undo_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
+    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(lock_rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(undo_rows, check_row) + RUN_ROWS(tcc_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(given);
     return failed;
 }

@@ -128,7 +128,7 @@ struct world {
     int64_t now;
     const struct saga_event *event; /* that happens */
     bool refusing;                  /* it is a participant's no */
-    bool retried;                   /* by an operator, ever */
+    bool retried, skipped;          /* by an operator, ever */
     bool gated; /* services hold back, now and then */
 };
 
@@ -487,6 +487,7 @@ static void check_execute(const struct world *world, const struct effect *effect
         if (exists(world, i) && i % STEPS_MAX < effect->place.index && !apart(world, i, to(effect)) && !in_parallel_beside(world, i, to(effect)))
             MUST(behind(world, i) || is_group_around(world, i, to(effect)), "an execute command before the step before it was done");
     }
+    MUST(!step->confirmation || world->book.succeeded[step->confirms] || world->book.by_hand[step->confirms], "a confirm of what was not tried");
     if (effect->kind == EFFECT_COMMAND)
         MUST(strcmp(effect->service, step->service) == 0 && strcmp(effect->command, step->command) == 0, "another step's command");
     /* What is lost within the event may be on its way back already: then it is another budget that the state tells of. */
@@ -825,6 +826,10 @@ static bool past_pivot(const struct world *world)
 {
     int pivot = world->one.definition->pivot;
 
+    for (int i = 0; i < (int)world->one.definition->steps_len; i++) {
+        if (world->one.definition->steps[i].confirmation && world->book.sent[i][ACTION_EXECUTE] > 0)
+            return true;
+    }
     return pivot >= 0 && status_of(world->one.saga, pivot) == STEP_DONE;
 }
 
@@ -1163,6 +1168,7 @@ static void note_verb(struct world *world, const struct saga_event *event, int n
     enum step_status status = named < 0 ? STEP_STATUS_COUNT : status_of(world->one.saga, named);
     bool undoing = is_undoing(status) || status == STEP_COMPENSATION_FAILED;
 
+    world->skipped = world->skipped || event->verb == VERB_SKIP;
     if (event->verb == VERB_CANCEL || event->verb == VERB_COMPENSATE || event->verb == VERB_TERMINATE)
         fall_silent(world, INT64_MAX);
     if (named < 0)
@@ -1299,7 +1305,7 @@ static void goodwill(struct world *world)
 
     if (step == NULL && waits_for_ever(world->one.saga) != NULL)
         signal(world, defined(world, waits_for_ever(world->one.saga)->index)->signal);
-    else if (step == NULL)
+    else if (step == NULL || (world->one.saga->due_at_ms != 0 && random_one_in(&world->random, 8))) /* not every answer moves a saga that is parked */
         timer(world, world->one.saga->due_at_ms);
     else
         answer(world, spot_of(step), step->status == STEP_RUNNING ? ACTION_EXECUTE : ACTION_COMPENSATE,
@@ -1317,6 +1323,8 @@ static void check_end(const struct world *world)
 
         if (!exists(world, i))
             continue;
+        if (saga->status == SAGA_COMPLETED && defined(world, i)->confirmation && status_of(saga, defined(world, i)->confirms) == STEP_DONE && !is_lost(world, saga, defined(world, i)->confirms))
+            MUST(status == STEP_DONE || (status == STEP_SKIPPED && world->skipped), "completed, but what was tried is not confirmed");
         if (saga->status == SAGA_COMPLETED && !is_lost(world, saga, i))
             MUST(behind(world, i), "completed, but not all its steps are done");
         MUST(!saga_status_ended(saga->status) || !is_open(status), "ended, but a step goes on");
@@ -1364,7 +1372,7 @@ static void run_saga(struct world *world)
     struct random *random = &world->random;
 
     world->book = (struct book){.results = 0};
-    world->retried = false;
+    world->retried = world->skipped = false;
     world->now = 1769860800000;
     world->input = json_pack("{s:i, s:[s, {s:f}]}", "total", random_below(random, 20), "items", "a", "price", 19.99);
     start.at_ms = world->now;

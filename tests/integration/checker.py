@@ -317,6 +317,11 @@ def stand_in(step):
     return {**inherited, **step["fallback"], "name": step["name"] + ":fallback"}
 
 
+def as_command(step):
+    """A tcc step is a command that tries, and a compensation that cancels."""
+    return {**step, "command": step["tcc"]["try"]["command"], "compensation": step["tcc"]["cancel"]} if "tcc" in step else step
+
+
 def tree(steps, numbers=None, group=None, case=0, way=()):
     """(step, name of the group it stands in or None, its case there from 1, 0 = no switch, its way), in the order of the text. The way is
     that of the groups around it, from the outermost: (name, number of the branch from 1, 0 = no parallel, EACH = a forEach, whose iterations
@@ -326,9 +331,11 @@ def tree(steps, numbers=None, group=None, case=0, way=()):
         if "parallel" in step:
             step = {"name": f"parallel-{next(numbers)}", **step}
         name = step["name"]
-        yield step, group, case, way
+        yield as_command(step), group, case, way
         if "fallback" in step:
             yield stand_in(step), None, 0, way + ((name, 0),)
+        if "tcc" in step:
+            yield {**step["tcc"]["confirm"], "name": name + ":confirm", "service": step["service"], "confirms": name}, None, 0, ()
         yield from tree(step.get("sequence", []), numbers, name, 0, way + ((name, 0),))
         for number, item in enumerate(step.get("switch", []), 1):
             yield from tree(item["steps"], numbers, name, number, way + ((name, 0),))
@@ -993,6 +1000,12 @@ def check_ends(case):
         state = saga.state
         if state is None:
             continue
+        for name, entry in state["steps"].items():
+            confirm = state["steps"].get(name + ":confirm", {})
+            if "tcc" in case.step_of(state, name) and state["status"] == "completed" and entry["status"] == "done" and confirm.get("status") not in ("done", "skipped"):
+                yield f"saga {saga_id}: completed, but {name} is not confirmed"
+            if state["status"] in ("compensated", "cancelled") and confirm.get("attempts"):
+                yield f"saga {saga_id}: {state['status']}, but {name} was confirmed"
         if state["status"] == "parked":
             if not (state["parked"] and state["parked"]["reason"]):
                 yield f"saga {saga_id}: parked without a reason"

@@ -307,6 +307,8 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("a completed saga that lacks what stands in", both(defined(b"mirror@2", lambda steps: steps[-1].update(fallback={"output": 1})),
                                                         rewrite(last_of("plain"), lambda document: its(document, "plain")["patch"]["steps"]["after"].update(fallback="output"))),
      "saga plain: completed, but what stands in for after is not done"),
+    ("a try that nobody confirmed", defined(b"mirror@2", lambda steps: steps[0].update(tcc={"try": {"command": "Show"}, "confirm": {"command": "Show"}, "cancel": {"command": "Hide"}})),
+     "saga plain: completed, but show is not confirmed"),
     ("a wait that is never due", rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["patch"]["steps"].update(A={"status": "waiting"})),
      "saga no: A waits without a due time"),
     ("a step for ever", rewrite(step_of("no", "B/x/1"), lambda document: its(document, "no")["patch"]["steps"].update(A={"status": "done", "forever": True})),

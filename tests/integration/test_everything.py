@@ -57,7 +57,7 @@ def completed():
     yield
     state = baton.ends("c", "completed")
     equal("output", state["output"], {"receipt": "S-1", "score": 0.5, "by": "service"})
-    equal("steps that are not done", {name: status for name, status in statuses(state).items() if status != "done"}, {"risk": "unknown", "book": "failed"})
+    equal("steps that are not done", {name: status for name, status in statuses(state).items() if status != "done"}, {"risk": "unknown", "book": "failed", "slot": "skipped", "slot:confirm": "skipped"})
     equal("undone", undone("c"), [])
     equal("output of the child", state["steps"]["insure"]["output"], {"policy": "I-1"})
     equal("input of the detached child", json.loads(people.seen("c.news", "enlist")[0].value) if baton.ends("c.news", "completed") else None, {"customer": "Ann"})
@@ -83,7 +83,7 @@ def compensated():
     equal("unwrapped", sorted(json.loads(command.value)["what"] for command in people.seen("u", action="compensate") if command.type == "Unwrap"), ["hat", "scarf", "shoes"])
     release = people.seen("u", "reserve", "compensate")[0]
     equal("undone by", (release.type, json.loads(release.value)), ("Release", {"reservation": "R-2"}))
-    equal("skipped", sorted(name for name, status in statuses(state).items() if status == "skipped"), ["hold", "papers", "praise", "wish"])
+    equal("skipped", sorted(name for name, status in statuses(state).items() if status == "skipped"), ["hold", "papers", "praise", "slot", "wish"])
 
 
 @scenario("compensated: the bill is refused, what stood in for the carrier is undone where it was done")

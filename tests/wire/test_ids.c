@@ -13,6 +13,7 @@ static const struct row {
     {"an iteration of a for-each", "o-1/ship.7/x/1", "saga o-1 step ship.7 execute 1"},
     {"what stands in for a step", "o-1/ship:fallback/x/1", "saga o-1 step ship:fallback execute 1"},
     {"what stands in for it in a for-each", "o-1/ship:fallback.7/c/1", "saga o-1 step ship:fallback.7 compensate 1"},
+    {"a confirm", "o-1/book:confirm/x/1", "saga o-1 step book:confirm execute 1"},
     {"nothing else belongs to a step", "o-1/ship:other/x/1", "none"},
     {"a saga id with every kind of sign", "a.B_9:-/s/x/1", "saga a.B_9:- step s execute 1"},
     {"the largest attempt", "o/s/x/2147483647", "saga o step s execute 2147483647"},
