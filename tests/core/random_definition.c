@@ -451,7 +451,7 @@ static void list(struct maker *maker, int depth)
             pause_step(maker, &jump);
         else if (random_one_in(maker->random, 6))
             child(maker);
-        else if (maker->commands != maker->pivot && random_one_in(maker->random, 6))
+        else if (maker->commands != maker->pivot && !maker->each && random_one_in(maker->random, 6))
             tcc(maker);
         else
             command(maker);

@@ -375,10 +375,11 @@ static bool skipped_perhaps_done(const struct saga *saga, int index)
     return step != NULL && (step->status == STEP_SKIPPED || step->status == STEP_FAILED) && step->done_order > 0;
 }
 
-/* What is done, or given up unanswered, gets its place in the order by which it must be undone. */
+/* What is done, or given up unanswered, gets its place in the order by which it must be undone; what is so by one event, in the order of the text. */
 static void note_order(struct book *book, const struct saga *before, const struct saga *after)
 {
-    for (int i = 0; i < SPOTS; i++) {
+    for (int n = 0; n < SPOTS; n++) {
+        int i = n / (1 + ITERATIONS_MAX) + STEPS_MAX * (n % (1 + ITERATIONS_MAX));
         enum step_status was = status_of(before, i), is = status_of(after, i);
 
         if (to_be_undone(was) || skipped_perhaps_done(before, i) || is_undoing(was) || was == STEP_COMPENSATED || was == STEP_COMPENSATION_FAILED ||
@@ -470,6 +471,15 @@ static void check_poll(struct world *world, const struct effect *effect)
     book->answered[to(effect)] = false;
 }
 
+/* What lost in the very event that sent a command after it is on its way back already: the state is of a later moment than the command. */
+static bool was_done(const struct world *world, int index)
+{
+    enum step_status status = status_of(world->one.saga, index);
+
+    return (is_undoing(status) || status == STEP_COMPENSATION_FAILED) && is_lost(world, world->one.saga, index) &&
+           (world->book.succeeded[index] || world->book.by_hand[index]);
+}
+
 static void check_execute(const struct world *world, const struct effect *effect, const struct saga *before)
 {
     const struct saga *after = world->one.saga;
@@ -485,7 +495,7 @@ static void check_execute(const struct world *world, const struct effect *effect
     MUST(step->stands_in == FALLBACK_NONE || was != STEP_STATUS_COUNT || !world->refusing, "something stands in for a refusal");
     for (int i = 0; i < SPOTS && !left_behind; i++) {
         if (exists(world, i) && i % STEPS_MAX < effect->place.index && !apart(world, i, to(effect)) && !in_parallel_beside(world, i, to(effect)))
-            MUST(behind(world, i) || is_group_around(world, i, to(effect)), "an execute command before the step before it was done");
+            MUST(behind(world, i) || was_done(world, i) || is_group_around(world, i, to(effect)), "an execute command before the step before it was done");
     }
     MUST(!step->confirmation || world->book.succeeded[step->confirms] || world->book.by_hand[step->confirms], "a confirm of what was not tried");
     if (effect->kind == EFFECT_COMMAND)
