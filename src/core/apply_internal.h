@@ -109,8 +109,8 @@ bool undo_named(struct apply *apply, const struct saga_event *event, struct saga
 bool tcc_begun(const struct apply *apply); /* a confirm has been sent: there is no way back */
 /** What this confirm confirms; NULL = it was not done. */
 const struct saga_step *tcc_tried(const struct apply *apply, int confirm);
-/** A step whose reservation has run out; NULL = none. */
-const char *tcc_expired(const struct apply *apply);
+/** Is this step, about to be sent, the point of no return, and has run out what was tried before it? step->error says so. */
+bool tcc_too_late(struct apply *apply, struct saga_step *step);
 
 /* repeat.c */
 /** Was this attempt of an earlier poll than the present one? */

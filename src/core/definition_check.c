@@ -83,9 +83,9 @@ static bool past_pivot(const struct definition *definition, int index)
 static bool is_last(const struct definition *definition, int index)
 {
     for (; index >= 0; index = definition->steps[index].parent) {
-        const int group = definition->steps[index].parent, next = definition_follower(definition, index);
+        const int group = definition->steps[index].parent;
 
-        if ((next >= 0 && !definition->steps[next].confirmation) ||
+        if (definition_follower(definition, index) >= 0 ||
             (group >= 0 && (definition->steps[group].branches > 1 || definition->steps[group].kind == STEP_FOREACH)))
             return false;
     }

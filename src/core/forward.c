@@ -6,7 +6,6 @@
  * Tests:    tests/core/test_apply.c
  */
 #include "apply_internal.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +117,10 @@ static void send(struct apply *apply, struct saga_step *step)
         step->forever = false;
         step->due_at_ms = apply->at;
         step->changed = true;
+        return;
+    }
+    if (tcc_too_late(apply, step)) {
+        (void)forward_enter_failed(apply, step);
         return;
     }
     if (hold_back(apply, step, ACTION_EXECUTE, definition->service, apply_latest(&definition->retry, step)))
@@ -306,16 +309,6 @@ static struct saga_place enter_parallel(struct apply *apply, struct saga_place p
     return SAGA_ITSELF;
 }
 
-/* What was tried before does not last until now: there is nothing left to confirm. */
-static struct saga_place expired(struct apply *apply, struct saga_step *step)
-{
-    char message[DEFINITION_ENTRY_NAME_MAX + 64];
-
-    (void)snprintf(message, sizeof message, "what %s has tried has expired", tcc_expired(apply));
-    apply_set(apply, &step->error, reply_error("TCC_EXPIRED", message));
-    return forward_enter_failed(apply, step);
-}
-
 static struct saga_place enter(struct apply *apply, struct saga_place place)
 {
     struct saga_step *step = add_step(apply, place);
@@ -330,8 +323,6 @@ static struct saga_place enter(struct apply *apply, struct saga_place place)
         return forward_enter_failed(apply, step);
     if (yes == 0 || (definition->confirmation && tcc_tried(apply, place.index) == NULL))
         return skip(apply, step);
-    if ((definition->pivot || definition->confirmation) && !forward_past_pivot(apply) && tcc_expired(apply) != NULL)
-        return expired(apply, step);
     switch (definition->kind) {
     case STEP_SEQUENCE: return (struct saga_place){definition_first(apply->definition, place.index, 0), place.iteration};
     case STEP_SWITCH: return enter_switch(apply, step);

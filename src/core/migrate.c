@@ -45,6 +45,8 @@ static bool same_step(struct mapping *mapping, const struct definition_step *old
         return REFUSE(mapping, "step %s waits for another signal there", old->name);
     if (old->pivot != new->pivot)
         return REFUSE(mapping, "step %s is the pivot in one of the versions only", old->name);
+    if (old->tcc != new->tcc)
+        return REFUSE(mapping, "step %s is tried and confirmed in one of the versions only", old->name);
     if (old->compensation != NULL && new->compensation == NULL)
         return REFUSE(mapping, "step %s has no compensation there", old->name);
     return true;

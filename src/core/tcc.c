@@ -7,6 +7,12 @@
  * Tests:    tests/core/test_apply.c
  */
 #include "apply_internal.h"
+#include <stdio.h>
+
+static bool to_be_confirmed(const struct apply *apply, const struct saga_step *step)
+{
+    return step->status == STEP_DONE && !parallel_lost(apply, saga_place_of(step));
+}
 
 bool tcc_begun(const struct apply *apply)
 {
@@ -23,17 +29,33 @@ const struct saga_step *tcc_tried(const struct apply *apply, int confirm)
 {
     const struct saga_step *step = saga_step_find(apply->next, (struct saga_place){apply->definition->steps[confirm].confirms, -1});
 
-    return step != NULL && step->status == STEP_DONE && !parallel_lost(apply, saga_place_of(step)) ? step : NULL;
+    return step != NULL && to_be_confirmed(apply, step) ? step : NULL;
 }
 
-const char *tcc_expired(const struct apply *apply)
+/* A step whose reservation has run out; NULL = none. */
+static const char *expired(const struct apply *apply)
 {
     for (size_t i = 0; apply->definition->confirms && i < apply->next->steps_len; i++) {
         const struct saga_step *step = &apply->next->steps[i];
         const struct definition_step *definition = &apply->definition->steps[step->index];
 
-        if (definition->expires_ms > 0 && step->status == STEP_DONE && apply->at >= step->settled_at_ms + definition->expires_ms)
+        if (definition->expires_ms > 0 && to_be_confirmed(apply, step) && apply->at >= step->settled_at_ms + definition->expires_ms)
             return definition->name;
     }
     return NULL;
+}
+
+bool tcc_too_late(struct apply *apply, struct saga_step *step)
+{
+    const struct definition_step *definition = &apply->definition->steps[step->index];
+    char message[DEFINITION_ENTRY_NAME_MAX + 64];
+    const char *name = NULL;
+
+    if (step->attempts == 0 && (definition->pivot || definition->confirmation) && !forward_past_pivot(apply))
+        name = expired(apply);
+    if (name == NULL)
+        return false;
+    (void)snprintf(message, sizeof message, "what %s has tried has expired", name);
+    apply_set(apply, &step->error, reply_error("TCC_EXPIRED", message));
+    return true;
 }

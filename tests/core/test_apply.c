@@ -869,6 +869,10 @@ static const char tried_last[] =
     "{\"name\":\"a\",\"service\":\"s\",\"command\":\"A\",\"compensation\":{\"command\":\"U\"}},"
     "{\"name\":\"i\",\"service\":\"s\",\"when\":\"${input.w}\",\"tcc\":{\"try\":{\"command\":\"Try\"},\"confirm\":{\"command\":\"Confirm\"},\"cancel\":{\"command\":\"Cancel\"}}}]}";
 
+/* x, tried, is in a branch that may lose; its reservation lasts as long as one answer may take. */
+static const char tried_in_vain[] = ONE_HOUR SIDE_BY_SIDE("[{\"name\":\"x\",\"service\":\"s\",\"tcc\":{\"try\":{\"command\":\"Try\"},\"confirm\":{\"command\":\"Confirm\"},\"cancel\":{\"command\":\"Cancel\"},\"expires\":\"10s\"}}," DO("b") "],[" DO("c") "]", "\"any\"")
+    "," DO("n") "," PIVOT("p") "]}";
+
 static const struct row tcc_rows[] = {
     {"what was tried is confirmed behind the pivot, in order", "start, ok h, ok i, ok p, ok h:confirm, ok i:confirm, ok z", "h#1, i#1, p#1, h:confirm#1, i:confirm#1, z#1, result; completed", tried},
     {"on the way back it is cancelled, last first", "start, ok h, ok i, no p, undone i, undone h", "h#1, i#1, p#1, ~i#1, ~h#1, result; compensated", tried},
@@ -885,6 +889,13 @@ static const struct row tcc_rows[] = {
      "h#1, a#1, early, early, early, early, ~a#1, ~h#1, result; compensated", tried_last},
     {"nor is the pivot passed for it", "start, ok h, wait i, +9, wait i, +9, wait i, +9, wait i, +9, ok i, undone i, undone h",
      "h#1, i#1, early, early, early, early, ~i#1, ~h#1, result; compensated", tried},
+    {"what expires while the pivot is held back is not paid for", "start, ok h, shut s, ok i, free s, +31, undone i, undone h",
+     "h#1, i#1, p held, ~i#1, ~h#1, result; compensated", tried},
+    {"nor what expires in a pause", "start, ok h, pause, ok i, +31, resume, due, undone i, undone h",
+     "h#1, i#1, parked, early, resumed, ~i#1, ~h#1, result; compensated", tried},
+    {"a pivot that has been sent is sent again, whatever expires", "start, ok h, ok i, wait p, +9, wait p, +9, wait p, +9, wait p, +9, again p, due", "h#1, i#1, p#1, early, early, early, early, p#2; running", tried},
+    {"what was tried in vain may expire, and is not confirmed", "start, ok x, ok c, wait n, undo-wait b, +9, wait n, undo-wait b, +9, ok n, undone b, undone x, ok p",
+     "x#1, c#1, b#1, ~b#1, n#1, early, early, p#1, ~x#1, result; completed", tried_in_vain},
     {"a try that an operator skips is not confirmed", "start, skip h, ok i, ok p, ok i:confirm", "h#1, i#1, p#1, i:confirm#1, z#1; running", tried},
 };
 

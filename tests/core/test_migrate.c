@@ -10,6 +10,7 @@
 
 #define A "{'name':'a','service':'s','command':'A','compensation':{'command':'UA'}}"
 #define B "{'name':'b','service':'s','command':'B','compensation':{'command':'UB'}}"
+#define TRIED "{'name':'a','service':'s','tcc':{'try':{'command':'A'},'confirm':{'command':'CA'},'cancel':{'command':'UA'}}}"
 #define C "{'name':'c','service':'s','command':'C'}"
 #define NEW "{'name':'new','service':'s','command':'New'}"
 #define GROUP "{'name':'g','sequence':[" A "," B "]}"
@@ -28,6 +29,9 @@ static const struct row {
     {"inputs, timeouts and retries may differ", A "," C, 0, "{'name':'a','service':'s','command':'A','input':{'x':1},'timeout':'9s','retry':{'attempts':9},'compensation':{'command':'Other'}}," C, "fine"},
     {"a step that has been reached is gone", A "," B, 1, A, "step b is not there, and has been reached"},
     {"a step that has not is gone", A "," B, 0, A, "fine"},
+    {"what was tried is confirmed there as well", TRIED "," B, 1, TRIED "," B "," C, "fine"},
+    {"what was tried would not be confirmed there", TRIED "," B, 1, A "," B, "step a is tried and confirmed in one of the versions only"},
+    {"what was done would be confirmed there", A "," B, 1, TRIED "," B, "step a is tried and confirmed in one of the versions only"},
     {"another command", A "," B, 1, "{'name':'a','service':'s','command':'Z','compensation':{'command':'UA'}}," B, "step a is another command there, or to another service"},
     {"another service", A "," B, 1, "{'name':'a','service':'z','command':'A','compensation':{'command':'UA'}}," B, "step a is another command there, or to another service"},
     {"another kind", A "," B, 1, "{'name':'a','sleep':'5m'}," B, "step a is of another kind there, or of one that cannot be moved"},
