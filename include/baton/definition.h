@@ -69,6 +69,7 @@ enum step_kind {
     STEP_SLEEP,    /* waits for a time */
     STEP_WAIT,     /* waits for a signal */
     STEP_VALUE,    /* gives its output at once: what stands in for a command */
+    STEP_CACHED,   /* likewise, an earlier output of that command */
     STEP_SAGA,     /* starts a child saga, and awaits its end */
 };
 
@@ -77,10 +78,14 @@ enum fallback_kind {
     FALLBACK_NONE,
     FALLBACK_OUTPUT,  /* a value */
     FALLBACK_SERVICE, /* another service */
+    FALLBACK_CACHED,  /* its last success under a key */
     FALLBACK_KIND_COUNT,
 };
-const char *fallback_kind_name(enum fallback_kind kind); /* "output", "service"; NULL of FALLBACK_NONE */
+const char *fallback_kind_name(enum fallback_kind kind); /* "output", "service", "cached"; NULL of FALLBACK_NONE */
 bool fallback_kind_parse(const char *text, enum fallback_kind *ret_kind);
+
+#define CACHED_KEY_MAX 512          /* bytes of the key of a value that is kept */
+#define CACHED_BYTES_MAX (64 * 1024) /* of the value as text; a larger one is not kept */
 
 /* A saga that has one asks for it before its first step, in an entry of its own called LOCK_STEP, and holds it until it ends. */
 struct definition_lock {
@@ -121,6 +126,8 @@ struct definition_step {
     int skipped_to;     /* some wait's goto leads past this step, to this index; 0 = none does */
     int fallback;                 /* index of what stands in for it, its only child, called <name>:fallback; 0 = nothing does */
     enum fallback_kind stands_in; /* for its parent, and how; FALLBACK_NONE = it is a step of its own */
+    struct template *key; /* STEP_CACHED: under which its parent's successes are kept */
+    int64_t max_age_ms;   /* STEP_CACHED */
     bool tcc;                     /* its command tries, its compensation cancels; confirmed by a step of its own, <name>:confirm */
     int64_t expires_ms;           /* of a tcc: what was tried lasts so long; 0 = not said */
     struct definition_compensation *confirm; /* of a tcc, while it is read; NULL afterwards */

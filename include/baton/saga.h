@@ -85,6 +85,7 @@ struct saga_step {
     int64_t due_at_ms;     /* reply due, or next attempt due; 0 = nothing outstanding */
     int64_t settled_at_ms; /* 0 = not yet */
     int64_t held_since_ms; /* its next command waits for its service (struct saga_gate), since then; due_at_ms = when it asks again. 0 = not */
+    int64_t cached_at_ms;  /* of what stands in as a cached value: when that was told; 0 = it is none */
     json_t *items;         /* owned, of a forEach; NULL = as its plain path reads them from the input, which never changes */
     json_t *output;        /* owned; NULL = none */
     json_t *dataref;       /* owned; a text: where the output lies, by the reply that gave it; NULL = nowhere else */
@@ -228,7 +229,7 @@ bool saga_is_child_of(const struct saga *saga, const json_t *parent);
 /** Rough bytes of heap it holds, payloads included; for the cache's bound. */
 size_t saga_heap_bytes(const struct saga *saga);
 
-enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_VERB, EVENT_SIGNAL, EVENT_LOCK, EVENT_KIND_COUNT };
+enum saga_event_kind { EVENT_START, EVENT_REPLY, EVENT_TIMER, EVENT_PARK, EVENT_VERB, EVENT_SIGNAL, EVENT_LOCK, EVENT_CACHED, EVENT_KIND_COUNT };
 
 /* What a reply says by its headers; the body's part is decided by the core, which knows the step. */
 enum reply_header_outcome { REPLY_UNSAID, REPLY_SUCCESS, REPLY_FAILURE, REPLY_RETRY, REPLY_PENDING };
@@ -288,6 +289,9 @@ struct saga_event {
     /* EVENT_SIGNAL, `who` sent it (NULL = not said); all borrowed. The wait for it takes it, or will, or it is counted as late. `body` is its payload: the wait's output. */
     const char *signal; /* its name */
 
+    /* EVENT_CACHED, to EFFECT_LOOKUP: what is kept is `body`, NULL = nothing; of the entry `place` */
+    int64_t cached_at_ms; /* since when */
+
     /* EVENT_LOCK, of a lock: the saga `who` asks for it, or leaves it. The first one starts the lock, with saga_id and input {"key"}. */
     bool leave;
     bool reject; /* it does not want to wait */
@@ -304,6 +308,8 @@ enum effect_kind {
     EFFECT_SIGNAL,  /* tell the saga `to`: likewise */
     EFFECT_HELD,    /* a command waits for its service: step, action and service say which */
     EFFECT_DIVERTED, /* likewise one that its fallback stands in for, as the service's breaker is open */
+    EFFECT_CACHE,    /* once this is committed, keep input.value under input.key, of the step's own; until expires_at_ms */
+    EFFECT_LOOKUP,   /* tell what is kept under input.key, of the step whose place this is the fallback of: EVENT_CACHED, at once */
 };
 
 struct effect {
@@ -315,7 +321,7 @@ struct effect {
     int poll; /* 1.., of a repeat; 0 = the step is asked once */
     enum reply_header_outcome outcome; /* of an answer */
     const char *service, *command; /* borrowed from the definition, or from the saga */
-    json_t *input;                 /* owned by the effect list; of an answer: its body; NULL = none; also of EFFECT_LOCK, EFFECT_SIGNAL */
+    json_t *input;                 /* owned by the effect list; of an answer: its body; NULL = none; also of EFFECT_LOCK, EFFECT_SIGNAL, EFFECT_CACHE, EFFECT_LOOKUP */
     int64_t expires_at_ms;         /* after it, do not start the work; 0 = never */
     /* EFFECT_SIGNAL */
     char to[SAGA_ID_MAX + 1];

@@ -86,6 +86,14 @@ struct view_page {
     int64_t ret_w;  /* read after them: what they are complete up to; VIEW_NO_W = missing */
 };
 
+/* The last success of a step under a key: of no partition, written by whoever has it, gone when its time is over or the store is wiped. */
+struct view_cached {
+    const char *name; /* <definition>:<step>:<key> */
+    const char *text; /* not NUL-terminated; of a get: valid until the next call on this view, NULL = nothing there */
+    size_t len;
+    int64_t ttl_ms;   /* of a put */
+};
+
 struct view {
     void *self;
 
@@ -118,6 +126,10 @@ struct view {
 
     /** Tell what this thread has seen of n services, and hear its share of each; one wait for all of them. `thread` names it among all of them. */
     enum baton_err (*services)(void *self, const char *thread, struct service_sync *syncs, size_t n, int64_t now_ms, struct baton_error *err);
+
+    /** Keep these; of two with one name the last. One wait for all. */
+    enum baton_err (*cached_put)(void *self, const struct view_cached *items, size_t n, struct baton_error *err);
+    enum baton_err (*cached_get)(void *self, struct view_cached *items, size_t n, struct baton_error *err);
 
     void (*close)(void *self); /* NULL is fine */
 };

@@ -14,7 +14,7 @@
 static const char *const saga_own[] = {"id", "definition", "version", "hash", "status", "seq", "startedAt", "updatedAt", "endedAt", "deadlineAt", "dueAt", "turnedBack",
                                        "traceparent", "tracestate", "replyTo", "duplicates", "late", "historyDropped", "afterMs", NULL};
 static const char *const step_own[] = {"status", "case", "count", "begun", "finished", "fallback", "refused", "lost", "parked", "attempts", "compensations", "forgiven", "forever", "unanswered", "doneOrder", "polls", "pollFrom", "firstAt", "sentAt", "dueAt",
-                                       "settledAt", NULL};
+                                       "settledAt", "cachedAt", NULL};
 static const char *const row_own[] = {"afterMs", "what", "step", "action", "attempt", "service", "command", "dueMs", "outcome", "taken", "status", "signal", NULL};
 
 struct masking {

@@ -32,6 +32,7 @@ struct replies *replies_read(const char *path, const struct definition *definiti
 void replies_randomize(struct replies *replies, uint64_t seed);
 /** The next answer to this step in this direction: of the list that names its iteration, if that has one left, else of the step's. */
 struct try_answer replies_next(struct replies *replies, struct saga_place place, enum saga_action action);
+/* Of a cached value: a success is what is kept, `after` its age; anything else is a miss, and so is what the file says nothing of. */
 /** Warn, in the file's findings, of every answer that was never asked for. */
 void replies_tell_unused(const struct replies *replies, struct checked *file);
 void replies_free(struct replies *replies); /* NULL is fine */

@@ -178,6 +178,9 @@ static void print_row(struct printing *printing, const json_t *report, const jso
     } else if (strcmp(what, "answer") == 0) {
         say(printing, tint_of_answer(text_of(row, "taken")), "<- %s %s", command_name(row, name, sizeof name), text_of(row, "taken"));
         show(printing, json_object_get(row, "body"));
+    } else if (strcmp(what, "found") == 0 || strcmp(what, "missed") == 0) {
+        say(printing, what[0] == 'f' ? GOOD : WARN, "<- %s %s", step, what[0] == 'f' ? "is kept" : "nothing is kept");
+        show(printing, json_object_get(row, "body"));
     } else if (strcmp(what, "signalled") == 0) {
         say(printing, PLAIN, "<- signal %s", text_of(row, "signal"));
         show(printing, json_object_get(row, "body"));
@@ -194,7 +197,7 @@ static void print_row(struct printing *printing, const json_t *report, const jso
     } else if (strcmp(what, "exhausted") == 0) {
         say(printing, WARN, "%s given up", step);
     } else if (strcmp(what, "fallback") == 0) {
-        say(printing, WARN, "%s: %s stands in", step, strcmp(text_of(row, "fallback"), "service") == 0 ? "another service" : "a value");
+        say(printing, WARN, "%s: %s stands in", step, strcmp(text_of(row, "fallback"), "service") == 0 ? "another service" : strcmp(text_of(row, "fallback"), "cached") == 0 ? "its last success" : "a value");
     } else if (strcmp(what, "lost") == 0) {
         say(printing, WARN, "%s branch %" PRId64 " has lost", step, number_of(row, "attempt"));
     } else if (strcmp(what, "deadline") == 0) {

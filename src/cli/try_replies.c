@@ -325,7 +325,7 @@ struct replies *replies_read(const char *path, const struct definition *definiti
     for (size_t i = 0; i < definition->steps_len; i++) {
         const struct definition_step *step = &definition->steps[i];
 
-        if (step->kind != STEP_COMMAND && step->kind != STEP_WAIT && (step->kind != STEP_SAGA || step->detached))
+        if (step->kind != STEP_COMMAND && step->kind != STEP_WAIT && step->kind != STEP_CACHED && (step->kind != STEP_SAGA || step->detached))
             continue;
         add_list(replies, step->name, (int)i, ACTION_EXECUTE);
         if (step->kind == STEP_COMMAND || step->kind == STEP_SAGA)
@@ -454,7 +454,8 @@ struct try_answer replies_next(struct replies *replies, struct saga_place place,
     }
     if (replies->random)
         return random_answer(replies);
-    return (struct try_answer){.outcome = REPLY_SUCCESS, .after_ms = ANSWER_MS};
+    /* A command succeeds; nothing is kept. */
+    return (struct try_answer){.outcome = replies->definition->steps[place.index].kind == STEP_CACHED ? REPLY_FAILURE : REPLY_SUCCESS, .after_ms = ANSWER_MS};
 }
 
 void replies_tell_unused(const struct replies *replies, struct checked *file)

@@ -181,7 +181,7 @@ static void add_waiting(struct running *running)
         const struct saga_step *step = &running->saga->steps[i];
         bool forward = step->status == STEP_RETRYING;
 
-        if (step->changed && step->status == STEP_WAITING) {
+        if (step->changed && step->status == STEP_WAITING && definition_of(running, saga_place_of(step))->kind != STEP_CACHED) {
             json_t *row = add_row(running, "waiting");
 
             set_name(running, row, saga_place_of(step));
@@ -254,6 +254,33 @@ static void expect(struct running *running, struct saga_place place, enum saga_a
                                                                   .attempt = attempt, .answer = answer};
 }
 
+static void applied(struct running *running, enum baton_err rc, json_t *answer);
+
+/* What was asked for in the last event, told at once. */
+static void look_up(struct running *running)
+{
+    size_t n = 0;
+    struct saga_place *places = calloc(running->effects.len + 1, sizeof *places);
+
+    running->failed = running->failed || places == NULL;
+    for (size_t i = 0; places != NULL && i < running->effects.len; i++) {
+        if (running->effects.items[i].kind == EFFECT_LOOKUP)
+            places[n++] = running->effects.items[i].place;
+    }
+    for (size_t i = 0; i < n && !running->failed; i++) {
+        struct try_answer answer = replies_next(running->run->replies, places[i], ACTION_EXECUTE);
+        bool found = !answer.silent && (answer.outcome == REPLY_SUCCESS || answer.outcome == REPLY_UNSAID);
+        struct saga_event event = {.kind = EVENT_CACHED, .at_ms = running->now_ms, .place = places[i], .cached_at_ms = running->now_ms - answer.after_ms,
+                                   .body = !found ? NULL : answer.body == NULL ? json_null() : answer.body};
+        json_t *row = add_row(running, found ? "found" : "missed");
+
+        set_name(running, row, places[i]);
+        set_if(running, row, "body", event.body);
+        applied(running, saga_apply(&running->saga, &event, &running->effects), row);
+    }
+    free(places);
+}
+
 /* The event has been applied: tell it, and let the participants have their commands. */
 static void applied(struct running *running, enum baton_err rc, json_t *answer)
 {
@@ -276,6 +303,7 @@ static void applied(struct running *running, enum baton_err rc, json_t *answer)
         if (step->changed && step->status == STEP_WAITING && definition_of(running, saga_place_of(step))->kind == STEP_WAIT)
             expect(running, saga_place_of(step), ACTION_EXECUTE, 0);
     }
+    look_up(running);
 }
 
 static void deliver(struct running *running, size_t at)

@@ -485,6 +485,8 @@ static void on_timer(struct apply *apply, const struct saga_event *event)
         due = true;
         if (step->status == STEP_RUNNING || step->status == STEP_RETRYING)
             forward_due(apply, step);
+        else if (step->status == STEP_WAITING && apply->definition->steps[step->index].kind == STEP_CACHED)
+            cached_due(apply, step);
         else if (step->status == STEP_WAITING)
             wait_due(apply, step);
         else
@@ -677,6 +679,11 @@ enum baton_err saga_next(const struct saga *saga, const struct saga_event *event
         verbs_hold_on(&apply, saga);
         break;
     case EVENT_LOCK: lock_apply(&apply, event); break;
+    case EVENT_CACHED:
+        verbs_hold(&apply);
+        cached_found(&apply, event);
+        verbs_hold_on(&apply, saga);
+        break;
     case EVENT_KIND_COUNT: assert(false); break;
     }
     return finish(&apply, ret_next);

@@ -127,6 +127,13 @@ bool fallback_taken(const struct saga_step *step);
 /** A success of a step for which something stands in, while the saga goes forward: nobody uses it; it is undone if the saga turns back. */
 void fallback_done_after_all(struct apply *apply, struct saga_step *step, const struct reply_meaning *meaning);
 
+/* cached.c */
+/** The step has succeeded: its output is kept, if a cached value may stand in for it. */
+void cached_keep(struct apply *apply, const struct saga_step *step);
+struct saga_place cached_enter(struct apply *apply, struct saga_step *step); /* like forward_follow */
+void cached_due(struct apply *apply, struct saga_step *step);
+void cached_found(struct apply *apply, const struct saga_event *event);
+
 /* parallel.c */
 /** Is what was done at this step undone, now or as soon as may be? It stands in a branch that lost, or the saga has turned back. */
 bool parallel_lost(const struct apply *apply, struct saga_place place);

@@ -124,6 +124,7 @@ static void free_step(struct expr_vm *vm, struct definition_step *step)
     free(step->command);
     template_free(vm, step->input);
     template_free(vm, step->output);
+    template_free(vm, step->key);
     expr_free(vm, step->when);
     for (int i = 0; i < step->cases_len; i++)
         expr_free(vm, step->cases[i]);
@@ -170,6 +171,7 @@ void definition_free(struct definition *definition)
 static const char *const fallback_names[FALLBACK_KIND_COUNT] = {
     [FALLBACK_OUTPUT] = "output",
     [FALLBACK_SERVICE] = "service",
+    [FALLBACK_CACHED] = "cached",
 };
 
 const char *fallback_kind_name(enum fallback_kind kind)

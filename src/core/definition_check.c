@@ -360,6 +360,10 @@ static void check_step(struct checking *checking, const struct definition *defin
     case STEP_SAGA: check_saga(checking, &before, &after, index); break;
     case STEP_SWITCH: check_cases(checking, &before, step); break;
     case STEP_VALUE: check_template(&before, "output", step->output); break;
+    case STEP_CACHED: /* what its parent makes is not known to the key */
+        before.last_step = step->parent - 1;
+        check_template(&before, "cached", step->key);
+        break;
     case STEP_SLEEP:
         (void)read_enter(checking, "sleep");
         check_field(&before, "until", step->until);
@@ -442,7 +446,8 @@ static double worst_chain_ms(const struct definition *definition, int first, int
         case STEP_SAGA: /* one without a timeout has the child's */
             total += worst_ms(step);
             break;
-        case STEP_VALUE: break;
+        case STEP_VALUE:
+        case STEP_CACHED: break;
         case STEP_SLEEP:
         case STEP_WAIT: total += step->until == NULL ? (double)step->timeout_ms : 0; break;
         case STEP_SEQUENCE:

@@ -197,8 +197,26 @@ static void value_of(struct checking *checking, const json_t *fallback, struct d
     if (!read_members(checking, fallback, names))
         return;
     if (json_object_get(fallback, "output") == NULL)
-        finding_add(checking, FINDING_ERROR, "\"output\" is missing: a value, or \"service\" and \"command\": another service");
+        finding_add(checking, FINDING_ERROR, "\"output\" is missing: a value; or \"service\" and \"command\": another service; or \"cached\" and \"maxAge\": the last success");
     other->output = read_template(checking, fallback, "output");
+}
+
+/* What the step itself has made is not there when the key is wanted to find it. */
+static void cached_of(struct checking *checking, const json_t *fallback, struct definition_step *other)
+{
+    static const char *const names[] = {"cached", "maxAge", NULL};
+
+    other->kind = STEP_CACHED;
+    other->stands_in = FALLBACK_CACHED;
+    if (!read_members(checking, fallback, names))
+        return;
+    if (json_string_length(json_object_get(fallback, "cached")) == 0)
+        WRONG(checking, "cached", "a text expected: the key of what is kept, such as \"quote/${input.sku}\"");
+    else
+        other->key = read_template(checking, fallback, "cached");
+    if (json_object_get(fallback, "maxAge") == NULL)
+        finding_add(checking, FINDING_ERROR, "\"maxAge\" is missing: how old it may be");
+    read_duration(checking, fallback, "maxAge", &other->max_age_ms);
 }
 
 /* Of a step that was read without errors: what it inherits has none. */
@@ -222,6 +240,8 @@ static void fallback_of(struct growing *growing, const json_t *doc, int owner)
     len = read_enter(checking, "fallback");
     if (json_object_get(fallback, "service") != NULL || json_object_get(fallback, "command") != NULL)
         other_service_of(growing, doc, fallback, owner, index);
+    else if (json_object_get(fallback, "cached") != NULL)
+        cached_of(checking, fallback, &growing->definition->steps[index]);
     else
         value_of(checking, fallback, &growing->definition->steps[index]);
     read_leave(checking, len);
@@ -330,7 +350,8 @@ static void step_of(struct growing *growing, const json_t *doc, struct branch at
         pivot_of(growing, index);
         fallback_of(growing, doc, index);
         break;
-    case STEP_VALUE: break;
+    case STEP_VALUE:
+    case STEP_CACHED: break;
     case STEP_SEQUENCE: list_of(growing, doc, "sequence", inside); break;
     case STEP_SWITCH: cases_of(growing, doc, index, inside); break;
     case STEP_PARALLEL: branches_of(growing, doc, index, inside); break;

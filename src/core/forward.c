@@ -331,6 +331,7 @@ static struct saga_place enter(struct apply *apply, struct saga_place place)
     case STEP_SLEEP: return wait_enter_sleep(apply, step);
     case STEP_WAIT: return wait_enter(apply, step);
     case STEP_VALUE: return fallback_enter_value(apply, step);
+    case STEP_CACHED: return cached_enter(apply, step);
     case STEP_SAGA:
         if (!child_may_start(apply, step))
             return forward_enter_failed(apply, step);
@@ -430,6 +431,7 @@ static void done(struct apply *apply, const struct saga_event *event, struct sag
         fail(apply, step);
         return;
     }
+    cached_keep(apply, step);
     forward_from(apply, forward_follow(apply, saga_place_of(step)));
 }
 
@@ -495,6 +497,7 @@ void forward_again(struct apply *apply, struct saga_step *step)
     case STEP_SLEEP: forward_from(apply, wait_enter_sleep(apply, step)); break;
     case STEP_WAIT: forward_from(apply, wait_enter(apply, step)); break;
     case STEP_VALUE: forward_from(apply, fallback_enter_value(apply, step)); break;
+    case STEP_CACHED: forward_from(apply, cached_enter(apply, step)); break;
     case STEP_COMMAND:
     case STEP_SAGA:
     case STEP_SEQUENCE:

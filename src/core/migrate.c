@@ -29,7 +29,7 @@ static bool same_text(const char *a, const char *b)
 
 static bool is_known(enum step_kind kind)
 {
-    return kind == STEP_COMMAND || kind == STEP_SEQUENCE || kind == STEP_SWITCH || kind == STEP_SLEEP || kind == STEP_WAIT || kind == STEP_VALUE;
+    return kind == STEP_COMMAND || kind == STEP_SEQUENCE || kind == STEP_SWITCH || kind == STEP_SLEEP || kind == STEP_WAIT || kind == STEP_VALUE || kind == STEP_CACHED;
 }
 
 /* Is it asked for the same thing? What it is asked with, and how long it may take, may differ. */

@@ -6,6 +6,7 @@
  *           does not rewind the consumer, so every dropped batch seeks back.
  * Tests:    tests/engine/test_engine.c, tests/integration/
  */
+#include "cached.h"
 #include "gate.h"
 #include <stdlib.h>
 
@@ -140,6 +141,7 @@ static void batch_clear(struct engine *engine)
     }
     memset(engine->pending, 0, sizeof engine->pending);
     gate_clear(engine);
+    cached_clear(engine);
 }
 
 static void rebalance(struct engine *engine, const struct bus_poll *poll)

@@ -4,6 +4,7 @@
  * Owns:     checkpoint arithmetic; what changes in memory, and only after the commit (model: checkpoint_after_commit).
  * Tests:    tests/engine/test_acquire.c (checkpoints), test_engine.c (outcomes), tests/integration/
  */
+#include "cached.h"
 #include "gate.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -257,6 +258,7 @@ static enum baton_err committed(struct engine *engine, struct baton_error *err)
     }
     engine->touched = NULL;
     gate_committed(engine);
+    cached_committed(engine);
     for (int i = 0; i < STAT_COUNT; i++) {
         if (engine->pending[i] != 0)
             engine_count(engine, (enum stat)i, engine->pending[i]);

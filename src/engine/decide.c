@@ -5,6 +5,7 @@
  * Never:    a rule of a saga: those are saga_apply's.
  * Tests:    tests/engine/test_engine.c, tests/integration/
  */
+#include "cached.h"
 #include "gate.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -218,6 +219,11 @@ static enum baton_err produce_effects(struct engine *engine, const struct saga *
             break;
         case EFFECT_HELD: engine->pending[STAT_HELD]++; break;
         case EFFECT_DIVERTED: break;
+        case EFFECT_CACHE:
+        case EFFECT_LOOKUP:
+            if (!cached_note(engine, saga, effect))
+                rc = baton_fail(err, BATON_E_NOMEM, "out of memory for a cached value");
+            break;
         }
     }
     return rc;
@@ -680,6 +686,8 @@ enum baton_err decide_batch(struct engine *engine, struct baton_error *err)
             gate_decided(engine, &engine->fired[timers]);
         timers++;
     }
+    if (rc == BATON_OK)
+        rc = cached_ask(engine, err);
     engine->fired_decided = timers;
     engine->cut = decided < engine->items_len;
     if (engine->cut && rc == BATON_OK)

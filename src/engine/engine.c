@@ -4,6 +4,7 @@
  * Owns:     the life of the bus and the view of this thread.
  * Tests:    tests/engine/test_engine.c
  */
+#include "cached.h"
 #include "gate.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -209,7 +210,8 @@ static bool setup(struct engine *engine)
     engine->show_applies = calloc((size_t)engine->options->partitions, sizeof *engine->show_applies);
     engine->vm = expr_vm_new();
     engine->lock_definition = lock_definition();
-    if (!gate_new(engine, &engine->gate))
+    engine->cached = cached_new();
+    if (engine->cached == NULL || !gate_new(engine, &engine->gate))
         return false;
     if (engine->options->reply_keys != NULL &&
         wire_signer_new(engine->options->reply_keys, engine->options->reply_keys_len, &engine->names.signer, NULL) != BATON_OK)
@@ -245,6 +247,7 @@ static void teardown(struct engine *engine)
     definition_free(engine->lock_definition);
     expr_vm_free(engine->vm);
     gate_free(engine->gate);
+    cached_free(engine->cached);
     effects_free(&engine->effects);
     wire_out_free(&engine->out);
     wire_signer_free(engine->names.signer);

@@ -175,6 +175,7 @@ enum stat {
     STAT_CACHE_BYTES, STAT_CACHE_SAGAS, STAT_COUNT,
 };
 
+struct cached; /* cached.c: values that stand in for steps */
 struct gate; /* gate.c: the services that are not to be given too much; NULL = none */
 struct compiled; /* definitions.c: a definition compiled for this thread */
 
@@ -218,6 +219,7 @@ struct engine {
     struct compiled *compiled;
     struct definition *lock_definition; /* owned */
     struct gate *gate;
+    struct cached *cached; /* never NULL */
     struct wire_names names;
 
     /* the batch under way; memory is kept from batch to batch */

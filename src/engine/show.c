@@ -6,7 +6,7 @@
  *           apply_every_saga).
  * Tests:    tests/engine/test_view.c, tests/integration/
  */
-#include "engine_internal.h"
+#include "cached.h"
 #include <stdlib.h>
 
 #define AWAY_DELAY_MIN_MS 50
@@ -186,6 +186,7 @@ enum baton_err show(struct engine *engine, struct part *only, struct baton_error
     struct view_apply *applies = engine->show_applies;
     enum baton_err rc = BATON_OK;
 
+    cached_flush(engine);
     if (!reserve_items(engine))
         return baton_fail(err, BATON_E_NOMEM, "out of memory for the view");
     for (size_t p = 0; p < parts; p++) {

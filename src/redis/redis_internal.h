@@ -111,6 +111,10 @@ bool redis_type_is(const char *type, const char *definition, int64_t version);
 /** Its parts; version 0 if it has none. */
 void redis_type_split(const char *type, char ret_definition[DEFINITION_NAME_MAX + 1], int64_t *ret_version);
 
+/* --- cached.c --- */
+enum baton_err redis_cached_put(void *self, const struct view_cached *items, size_t n, struct baton_error *err);
+enum baton_err redis_cached_get(void *self, struct view_cached *items, size_t n, struct baton_error *err);
+
 /* --- service.c --- */
 enum baton_err redis_services_sync(void *self, const char *thread, struct service_sync *syncs, size_t n, int64_t now_ms, struct baton_error *err);
 

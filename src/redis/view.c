@@ -390,6 +390,8 @@ enum baton_err redis_view_open(const struct redis_options *options, struct view 
         .page = redis_page,
         .trial = view_trial_call,
         .services = redis_services_sync,
+        .cached_put = redis_cached_put,
+        .cached_get = redis_cached_get,
         .close = view_close_call,
     };
     return BATON_OK;

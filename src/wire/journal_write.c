@@ -200,6 +200,17 @@ static void put_event(struct buffer *out, const struct saga *saga, const struct 
         break;
     case EVENT_REPLY: put_reply(out, saga, event); break;
     case EVENT_VERB: put_verb(out, event); break;
+    case EVENT_CACHED:
+        text_put(out, "{\"cached\":");
+        state_place_write(out, saga->definition, event->place);
+        if (event->body != NULL) {
+            text_put(out, ",\"since\":");
+            buffer_int(out, event->cached_at_ms);
+            text_put(out, ",\"body\":");
+            json_write(out, event->body);
+        }
+        text_put(out, ",\"at\":");
+        break;
     case EVENT_LOCK:
         text_put(out, "{\"lock\":\"");
         buffer_text(out, event->leave ? "leave\"" : "ask\"");

@@ -20,6 +20,8 @@ static const char *event_word(const struct saga *saga, enum effect_kind kind)
     case EFFECT_SIGNAL:
     case EFFECT_HELD:
     case EFFECT_DIVERTED:
+    case EFFECT_CACHE:
+    case EFFECT_LOOKUP:
     case EFFECT_RESULT: break;
     }
     return saga_status_name(saga->status);

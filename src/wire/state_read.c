@@ -167,6 +167,7 @@ static void read_step(struct reading *reading, struct saga_step *step)
     step->sent_at_ms = read_number(reading, "sentAt", INT64_MAX);
     step->due_at_ms = read_number(reading, "dueAt", INT64_MAX);
     step->settled_at_ms = read_number(reading, "settledAt", INT64_MAX);
+    step->cached_at_ms = read_number(reading, "cachedAt", INT64_MAX);
     step->child = read_value(reading, "child");
     if (step->child != NULL && !json_is_string(step->child))
         reading->wrong = "child";

@@ -73,6 +73,7 @@ void state_step_write(struct buffer *out, const struct saga_step *step, bool wit
     PUT_NUMBER(out, "sentAt", step->sent_at_ms);
     PUT_NUMBER(out, "dueAt", step->due_at_ms);
     PUT_NUMBER(out, "settledAt", step->settled_at_ms);
+    PUT_NUMBER(out, "cachedAt", step->cached_at_ms);
     PUT_NUMBER(out, "heldSince", step->held_since_ms);
     if (step->child != NULL) {
         text_put(out, ",\"child\":");

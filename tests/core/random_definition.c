@@ -177,7 +177,13 @@ static void repeat(struct random *random, struct buffer *text, int index)
 
 static void fallback(struct random *random, struct buffer *text, int index, const struct seen *seen)
 {
+    static const char *const keys[] = {"k", "total-${input.total}", "${saga.id}", "${item}", "${input.total}"}; /* the last one is no text */
+
     say(text, ",\"fallback\":{");
+    if (random_one_in(random, 3)) {
+        say(text, "\"cached\":\"%s\",\"maxAge\":\"%ds\"}", keys[random_below(random, 5)], 1 + random_below(random, 100));
+        return;
+    }
     if (random_one_in(random, 2)) {
         say(text, "\"output\":");
         document(random, text, seen);

@@ -3,6 +3,7 @@
  *
  * Events: start; ok STEP (success), seven STEP (success with {"n":7}: the only one with a body), no STEP (refusal), again STEP (transient), later STEP (transient, not before 5 s), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
  * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park, signal NAME (with {"n":7}), granted and locked (by the lock).
+ * found STEP (what is kept is {"n":7}, a minute old), old STEP (two hours old), miss STEP (nothing is).
  * Verbs: cancel, terminate, pause, resume, compensate, retry, retry STEP, retry-with STEP (another input), skip STEP, complete STEP.
  * STEP diverted: its fallback stands in, as the breaker is open.
  * Services: shut S (its breaker is open), busy S, free S; woken S (its held-back command asks now).
@@ -593,6 +594,10 @@ static void say_effects(struct buffer *said, const struct saga *saga, const stru
         case EFFECT_SIGNAL:
             fail_msg("a saga tells no other saga");
             break;
+        case EFFECT_CACHE:
+        case EFFECT_LOOKUP:
+            add(said, "%s %s", effect->kind == EFFECT_CACHE ? "keep" : "look", json_string_value(json_object_get(effect->input, "key")));
+            break;
         case EFFECT_HELD:
         case EFFECT_DIVERTED:
             (void)saga_place_name(saga->definition, effect->place, name);
@@ -697,6 +702,12 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
     event.kind = EVENT_REPLY;
     if (!saga_place_parse(saga->definition, step, strlen(step), &event.place))
         fail_msg("row says \"%s\"", word);
+    if (strcmp(verb, "found") == 0 || strcmp(verb, "old") == 0 || strcmp(verb, "miss") == 0) {
+        event.kind = EVENT_CACHED;
+        event.cached_at_ms = event.at_ms - (verb[0] == 'o' ? 7200000 : 60000);
+        event.body = verb[0] == 'm' ? NULL : json_pack("{s:i}", "n", 7);
+        return event;
+    }
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
         if (strcmp(replies[i].verb, verb) == 0) {
             const struct saga_step *entry = saga_step_find(saga, event.place);
@@ -771,6 +782,50 @@ static void check_row(void **state)
     play(&stage, row);
     say(&stage.effects_said, "; %s", saga_status_name(stage.saga->status));
     assert_text(row->when, &stage.effects_said, row->then);
+    leave(&stage);
+}
+
+/* --- a cached value that stands in --- */
+
+#define KEPT(key) "{\"name\":\"b\",\"service\":\"s\",\"command\":\"C\",\"retry\":{\"attempts\":1},\"compensation\":{\"command\":\"U\"},\"fallback\":{\"cached\":\"" key "\",\"maxAge\":\"1h\"}}"
+static const char kept[] = ONE_HOUR KEPT("k/${saga.type}") "," DO("z") "]}";
+static const char kept_forward[] = ONE_HOUR PIVOT("p") "," KEPT("k") "," DO("z") "]}";
+static const char kept_nowhere[] = ONE_HOUR KEPT("${input.none}") "," DO("z") "]}";
+static const char kept_race[] = ONE_HOUR SIDE_BY_SIDE("[" KEPT("k") "],[" DO("d") "]", "\"any\"") "," DO("z") "]}";
+
+static const struct row cached_rows[] = {
+    {"a success is kept", "start, seven b", "b#1, keep k/order, z#1; running", kept},
+    {"given up, it has the last one", "start, again b, found b:fallback, ok z", "b#1, look k/order, z#1, result; completed", kept},
+    {"which is not kept again", "start, again b, found b:fallback, seven b", "b#1, look k/order, z#1, late; running", kept},
+    {"with nothing there it fails", "start, again b, miss b:fallback", "b#1, look k/order, result; compensated", kept},
+    {"nor is one of use that is too old", "start, again b, old b:fallback", "b#1, look k/order, result; compensated", kept},
+    {"nothing stands in for a refusal", "start, no b", "b#1, result; compensated", kept},
+    {"unanswered, it is undone with the rest", "start, due, found b:fallback, no z, undone b", "b#1, look k/order, z#1, ~b#1, result; compensated", kept},
+    {"whoever does not hear asks again", "start, again b, due, found b:fallback", "b#1, look k/order, look k/order, z#1; running", kept},
+    {"and is told once", "start, again b, found b:fallback, miss b:fallback", "b#1, look k/order, z#1, early; running", kept},
+    {"nobody is told who has not asked", "start, found b:fallback", "b#1, early; running", kept},
+    {"turned back meanwhile, it wants nothing any more", "start, again b, cancel, found b:fallback", "b#1, look k/order, result, early; cancelled", kept},
+    {"past the pivot it parks, and asks again when it is retried", "start, ok p, again b, miss b:fallback, retry, found b:fallback",
+     "p#1, b#1, look k, parked, resumed, look k, z#1; running", kept_forward},
+    {"under a key that is none nothing is kept", "start, ok b", "b#1, z#1; running", kept_nowhere},
+    {"nor found", "start, again b", "b#1, result; compensated", kept_nowhere},
+    {"its branch has lost meanwhile", "start, again b, ok d, found b:fallback", "b#1, d#1, look k, z#1, early; running", kept_race},
+    {"paused, it is found, and nothing is sent", "start, pause, again b, found b:fallback, resume, due", "b#1, parked, look k/order, resumed, z#1; running", kept},
+};
+
+static void what_was_kept_is_the_output_and_says_since_when(void **state)
+{
+    static const struct row row = {"", "start, again b, found b:fallback", "", kept};
+    const struct saga_step *step = NULL, *other = NULL;
+    struct stage stage;
+
+    (void)state;
+    play(&stage, &row);
+    step = saga_step_find(stage.saga, AT(0));
+    other = saga_step_find(stage.saga, AT(1));
+    assert_int_equal(step->fallback, FALLBACK_CACHED);
+    assert_int_equal(json_integer_value(json_object_get(other->output, "n")), 7);
+    assert_int_equal(other->cached_at_ms, other->settled_at_ms - 60000);
     leave(&stage);
 }
 
@@ -1316,6 +1371,7 @@ int main(void)
         cmocka_unit_test(a_flood_of_duplicates_does_not_push_out_the_rest),
         cmocka_unit_test(an_operators_input_stays),
         cmocka_unit_test(the_error_says_who_holds_the_lock),
+        cmocka_unit_test(what_was_kept_is_the_output_and_says_since_when),
         cmocka_unit_test(what_stands_in_has_the_output),
         cmocka_unit_test(a_confirm_is_told_what_was_tried),
         cmocka_unit_test(a_reply_names_what_undoes_its_step),
@@ -1325,7 +1381,7 @@ int main(void)
     int failed = 0;
 
     given = json_pack("{s:i}", "by", 7);
-    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(lock_rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(undo_rows, check_row) + RUN_ROWS(tcc_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
+    failed = RUN_ROWS(rows, check_row) + RUN_ROWS(lock_rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(undo_rows, check_row) + RUN_ROWS(tcc_rows, check_row) + RUN_ROWS(cached_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(given);
     return failed;
 }

@@ -130,6 +130,8 @@ struct world {
     bool refusing;                  /* it is a participant's no */
     bool retried, skipped;          /* by an operator, ever */
     bool gated; /* services hold back, now and then */
+    struct saga_place lookups[SPOTS]; /* cached values asked for, not told yet */
+    size_t lookups_len;
 };
 
 /* Is it this verb that happens, and is it applied? */
@@ -669,6 +671,11 @@ static void check_effects(struct world *world, const struct saga *before)
         case EFFECT_DIVERTED: break;
         case EFFECT_LOCK: check_lock(world, effect, before); break;
         case EFFECT_SIGNAL: MUST(false, "a saga tells no other"); break;
+        case EFFECT_CACHE:
+            MUST(world->event->kind == EVENT_REPLY && world->book.succeeded[to(effect)], "something is kept that was not done");
+            MUST(json_equal(json_object_get(effect->input, "value"), entry(after, to(effect))->output), "something else is kept than was done");
+            break;
+        case EFFECT_LOOKUP: MUST(defined(world, to(effect))->kind == STEP_CACHED, "what was kept is asked for by a step that has no use for it"); break;
         }
     }
     MUST(commands <= 1 || has_parallels(world), "two commands at once");
@@ -963,6 +970,14 @@ static void check_gate(const struct world *world, const struct saga *before, con
     }
 }
 
+static void note_lookups(struct world *world)
+{
+    for (size_t i = 0; i < world->one.effects.len; i++) {
+        if (world->one.effects.items[i].kind == EFFECT_LOOKUP && world->lookups_len < SPOTS)
+            world->lookups[world->lookups_len++] = world->one.effects.items[i].place;
+    }
+}
+
 static void happen(struct world *world, const struct saga_event *plain)
 {
     struct saga *before = world->one.saga == NULL ? NULL : saga_clone(world->one.saga);
@@ -994,7 +1009,23 @@ static void happen(struct world *world, const struct saga_event *plain)
         check_ignored(world, before);
         check_gate(world, before, &gate);
     }
+    note_lookups(world);
     saga_free(before);
+}
+
+/* What is kept: something, nothing, or what is too old; now and then nobody answers. */
+static void answer_lookups(struct world *world)
+{
+    while (world->lookups_len > 0) {
+        struct saga_event event = {.kind = EVENT_CACHED, .at_ms = world->now, .place = world->lookups[--world->lookups_len],
+                                   .cached_at_ms = world->now - random_below(&world->random, 60000)};
+
+        if (random_one_in(&world->random, 6))
+            continue;
+        event.body = random_one_in(&world->random, 2) ? NULL : random_json(&world->random, 2);
+        happen(world, &event);
+        json_decref(event.body);
+    }
 }
 
 /* An answer in the words that this step's definition understands. */
@@ -1264,6 +1295,7 @@ static void any_event(struct world *world)
     struct saga_event event = {.at_ms = world->now, .saga_id = world->one.saga->id, .input = world->input, .reason = "no broker takes its command"};
     int64_t due = world->one.saga->due_at_ms;
 
+    answer_lookups(world);
     world->now += random_below(random, 800);
     event.at_ms = world->now;
     switch (random_below(random, 21)) {
@@ -1366,6 +1398,9 @@ static void end(struct world *world)
         happen(world, &resume);
     for (int i = 0; world->one.saga->due_at_ms != 0 || (!silent && is_live(world->one.saga)); i++) {
         MUST(i < TIMERS_MAX, "no end in sight");
+        answer_lookups(world);
+        if (world->one.saga->due_at_ms == 0 && (silent || !is_live(world->one.saga)))
+            break;
         if (silent)
             timer(world, world->one.saga->due_at_ms);
         else
@@ -1383,6 +1418,7 @@ static void run_saga(struct world *world)
 
     world->book = (struct book){.results = 0};
     world->retried = world->skipped = false;
+    world->lookups_len = 0;
     world->now = 1769860800000;
     world->input = json_pack("{s:i, s:[s, {s:f}]}", "total", random_below(random, 20), "items", "a", "price", 19.99);
     start.at_ms = world->now;

@@ -255,6 +255,8 @@ static void heed(struct family *family, const struct saga *saga)
         case EFFECT_SIGNAL: MUST(family, false, "nobody here wants a lock"); break;
         case EFFECT_HELD:
         case EFFECT_DIVERTED: fail(); break; /* no service has rules here */
+        case EFFECT_CACHE:
+        case EFFECT_LOOKUP: fail(); break; /* nothing stands in for anything */
         }
     }
     if (ignored[family->effects.disposition] != NULL)

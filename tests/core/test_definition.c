@@ -126,7 +126,11 @@ static const struct row {
      "\"repeat\":{\"until\":\"${true}\",\"interval\":\"2s\",\"limit\":21}}]}",
      "~/timeout the steps can take 63 s with all their attempts, the saga's timeout is 60 s: late attempts will be cut off"},
     {"a value that stands in", "0", "{\"fallback\":{\"output\":{\"n\":0}}}", "fine"},
-    {"nothing stands in", "0", "{\"fallback\":{}}", "/steps/0/fallback \"output\" is missing: a value, or \"service\" and \"command\": another service"},
+    {"nothing stands in", "0", "{\"fallback\":{}}", "/steps/0/fallback \"output\" is missing: a value; or \"service\" and \"command\": another service; or \"cached\" and \"maxAge\": the last success"},
+    {"a cached fallback", "0", "{\"fallback\":{\"cached\":\"k/${input.a}\",\"maxAge\":\"1h\"}}", "fine"},
+    {"a cached fallback without an age", "0", "{\"fallback\":{\"cached\":\"k\"}}", "/steps/0/fallback \"maxAge\" is missing: how old it may be"},
+    {"one whose key is no text", "0", "{\"fallback\":{\"cached\":7,\"maxAge\":\"1h\"}}", "/steps/0/fallback/cached a text expected: the key of what is kept, such as \"quote/${input.sku}\""},
+    {"one whose key is what the step makes", "0", "{\"fallback\":{\"cached\":\"${steps.a.output.id}\",\"maxAge\":\"1h\"}}", "/steps/0/fallback/cached:3 steps.a is used before it runs"},
     {"a fallback that is no object", "0", "{\"fallback\":0.5}", "/steps/0/fallback an object expected"},
     {"another service", "0", "{\"fallback\":{\"service\":\"t\",\"command\":\"D\"}}", "fine"},
     {"all of another service", "0", "{\"fallback\":{\"service\":\"t\",\"command\":\"D\",\"input\":\"${steps.a.error.code}\",\"output\":\"${body.x}\",\"timeout\":\"1s\","

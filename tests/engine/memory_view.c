@@ -26,6 +26,7 @@ struct memory_view {
     struct memory_world *world;
     struct shelf *shelves;
     struct memory_services *services;
+    json_t *cached; /* name -> text */
     int32_t partitions;
     int64_t written, applied, marked;
     bool away;
@@ -384,6 +385,30 @@ static enum baton_err call_services(void *self, const char *thread, struct servi
     return leave(connection, rc);
 }
 
+/* --- cached values: names and texts; time is not looked at --- */
+
+static enum baton_err call_cached_put(void *self, const struct view_cached *items, size_t n, struct baton_error *err)
+{
+    struct connection *connection = self;
+    enum baton_err rc = enter(connection, err);
+
+    for (size_t i = 0; rc == BATON_OK && i < n; i++)
+        json_object_set_new(connection->view->cached, items[i].name, json_stringn(items[i].text, items[i].len));
+    return leave(connection, rc);
+}
+
+static enum baton_err call_cached_get(void *self, struct view_cached *items, size_t n, struct baton_error *err)
+{
+    struct connection *connection = self;
+    enum baton_err rc = enter(connection, err);
+
+    for (size_t i = 0; rc == BATON_OK && i < n; i++) {
+        items[i].text = json_string_value(json_object_get(connection->view->cached, items[i].name));
+        items[i].len = items[i].text == NULL ? 0 : strlen(items[i].text);
+    }
+    return leave(connection, rc);
+}
+
 static void call_close(void *self)
 {
     struct connection *connection = self;
@@ -416,6 +441,8 @@ enum baton_err memory_view_open(struct memory_view *view, struct view *ret_view,
         .page = call_page,
         .trial = call_trial,
         .services = call_services,
+        .cached_put = call_cached_put,
+        .cached_get = call_cached_get,
         .close = call_close,
     };
     return BATON_OK;
@@ -431,6 +458,7 @@ struct memory_view *memory_view_new(struct memory_world *world, int32_t partitio
     view->world = world;
     view->partitions = partitions;
     view->services = memory_services_new();
+    view->cached = json_object();
     view->shelves = calloc((size_t)partitions, sizeof *view->shelves);
     assert(view->shelves != NULL);
     for (int32_t p = 0; p < partitions; p++)
@@ -446,6 +474,7 @@ void memory_view_free(struct memory_view *view)
         wipe(&view->shelves[p]);
     forget_delayed(view);
     memory_services_free(view->services);
+    json_decref(view->cached);
     free(view->shelves);
     free(view);
 }
@@ -526,6 +555,7 @@ void memory_view_wipe(struct memory_view *view)
     for (int32_t p = 0; p < view->partitions; p++)
         wipe(&view->shelves[p]);
     memory_services_wipe(view->services);
+    (void)json_object_clear(view->cached);
     unlock(view);
 }
 

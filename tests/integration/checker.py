@@ -1177,7 +1177,10 @@ def check_compensations(case):
 
 
 def check_fallbacks(case):
-    """Something stands in for a step that was given up, and for no refusal; it is what the definition says; a saga that completes has it."""
+    """Something stands in for a step that was given up, and for no refusal; it is what the definition says; a saga that completes has it. A cached value is one that
+    the step has had in some saga."""
+    told = {(step.after["definition"], name.partition(".")[0], canonical(entry.get("output"))) for saga in case.sagas.values() for step in saga.steps
+            for name, entry in step.step.get("patch", {}).get("steps", {}).items() if entry["status"] == "done" and ":" not in name}
     for saga_id, saga in case.sagas.items():
         for step in saga.steps:
             entries, before = step.after["steps"], step.before["steps"] if step.before else {}
@@ -1185,7 +1188,9 @@ def check_fallbacks(case):
                 defined, other = case.step_of(step.after, name), entries.get(stand_in_of(name))
                 if other is None and "fallback" not in entry:
                     continue
-                kind = "service" if "service" in defined.get("fallback", {}) else "output" if "fallback" in defined else None
+                kind = next((kind for kind in ("service", "cached", "output") if kind in defined.get("fallback", {})), None)
+                if "cachedAt" in (other or {}) and (step.after["definition"], name.partition(".")[0], canonical(other.get("output"))) not in told:
+                    yield f"saga {saga_id}: what stands in for {name} was never said by it"
                 if entry.get("fallback") != kind:
                     yield f"saga {saga_id}: {name} says that {entry.get('fallback')} stands in for it, the definition says {kind}"
                 if other is None or entry["status"] in ("done", "running", "retrying") and not step.after["turnedBack"]:

@@ -86,7 +86,7 @@ def compensated():
     equal("unwrapped", sorted(json.loads(command.value)["what"] for command in people.seen("u", action="compensate") if command.type == "Unwrap"), ["hat", "scarf", "shoes"])
     release = people.seen("u", "reserve", "compensate")[0]
     equal("undone by", (release.type, json.loads(release.value)), ("Release", {"reservation": "R-2"}))
-    equal("skipped", sorted(name for name, status in statuses(state).items() if status == "skipped"), ["hold", "papers", "praise", "slot", "wish"])
+    equal("skipped", sorted(name for name, status in statuses(state).items() if status == "skipped"), ["hold", "papers", "praise", "slot", "weather", "wish"])
 
 
 @scenario("compensated: the bill is refused, what stood in for the carrier is undone where it was done")

@@ -184,7 +184,7 @@ static void add_steps(struct random *random, struct journal_writer *writer)
         event = (struct saga_event){
             .kind = (enum saga_event_kind)kind, .at_ms = 1769860800120, .attempt = 1, .reason = "no such topic",
             .verb = VERB_RETRY, .who = "ann", .why = "because", .step_name = "settle", .verb_id = "m-1",
-            .signal = "approved", .parent = kind == EVENT_START || kind == EVENT_VERB ? asks : NULL};
+            .place = AT(0), .signal = "approved", .parent = kind == EVENT_START || kind == EVENT_VERB ? asks : NULL};
         event.body = saga->steps_len > 0 ? saga->steps[0].output : NULL;
         event.outcome = (enum reply_header_outcome)random_below(random, 5);
         event.problem = random_one_in(random, 2);
