@@ -37,13 +37,13 @@ static bool items_of(struct apply *apply, struct saga_step *step, json_t **ret_i
     return false;
 }
 
-/* The output of the last of its steps that was done; what stands in for a step comes after it. */
+/* The output of the last of its steps that was done; what stands in for a step comes after it. A null is none: the state, as it is kept, does not tell them apart. */
 static json_t *given_by(const struct apply *apply, int each, int iteration)
 {
     for (int i = apply->definition->steps[each].after - 1; i > each; i--) {
         const struct saga_step *step = saga_step_find(apply->next, (struct saga_place){i, iteration});
 
-        if (step != NULL && step->output != NULL && (step->status == STEP_DONE || step->status == STEP_SKIPPED))
+        if (step != NULL && step->output != NULL && !json_is_null(step->output) && (step->status == STEP_DONE || step->status == STEP_SKIPPED))
             return step->output;
     }
     return json_null();

@@ -64,6 +64,7 @@ MUTATIONS = [
     ("one iteration at a time", "foreach.c", "step->begun - step->finished >= definition->steps[i].concurrency", "step->begun - step->finished >= 1"),
     ("done with the first iteration", "foreach.c", "    if (++step->finished < step->count)", "    if (++step->finished < 1)"),
     ("an operator's output is not what the iteration gave", "foreach.c", "(step->status == STEP_DONE || step->status == STEP_SKIPPED)", "step->status == STEP_DONE"),
+    ("a null is what an iteration gave", "foreach.c", "step->output != NULL && !json_is_null(step->output) &&", "step->output != NULL &&"),
     ("an empty table is no array", "foreach.c", "json_object_size(items) == 0", "false"),
     ("all iterations are undone at once", "compensate.c", "look->undoing[each] >= apply->definition->steps[each].concurrency", "false"),
     ("iterations are undone one after the other", "parallel.c", "    if (other_iteration(apply->definition, a, b))\n        return false;\n", ""),

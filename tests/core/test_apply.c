@@ -1275,6 +1275,32 @@ static void what_stands_in_has_the_output(void **state)
     expr_vm_free(vm);
 }
 
+/* As it is for a worker that has read the state, where a null output is none. */
+static void an_iteration_whose_last_answer_is_null_gives_the_one_before(void **state)
+{
+    static const char one[] = ONE_HOUR FOR_EACH("f", "\"items\":\"${{'p'}}\",", DO("b") "," DO("c")) "]}";
+    struct expr_vm *vm = expr_vm_new();
+    struct definition *definition = NULL;
+    struct effects effects = {0};
+    struct saga *saga = saga_of(one, vm, &definition, &effects);
+    json_t *answers[] = {json_integer(7), json_null()}, *gives = parse("[7]");
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct saga_event event = {.kind = EVENT_REPLY, .at_ms = 1000000, .place = {definition_step_index(definition, i == 0 ? "b" : "c", 1), 0},
+                                   .action = ACTION_EXECUTE, .outcome = REPLY_SUCCESS, .attempt = 1, .body = answers[i]};
+
+        assert_int_equal(saga_apply(&saga, &event, &effects), BATON_OK);
+        json_decref(answers[i]);
+    }
+    assert_true(json_equal(saga_step_find(saga, AT(definition_step_index(definition, "f", 1)))->output, gives));
+    json_decref(gives);
+    effects_free(&effects);
+    saga_free(saga);
+    definition_free(definition);
+    expr_vm_free(vm);
+}
+
 /* Confirm and cancel are told what the try was given, and what it answered. */
 static void a_confirm_is_told_what_was_tried(void **state)
 {
@@ -1373,6 +1399,7 @@ int main(void)
         cmocka_unit_test(the_error_says_who_holds_the_lock),
         cmocka_unit_test(what_was_kept_is_the_output_and_says_since_when),
         cmocka_unit_test(what_stands_in_has_the_output),
+        cmocka_unit_test(an_iteration_whose_last_answer_is_null_gives_the_one_before),
         cmocka_unit_test(a_confirm_is_told_what_was_tried),
         cmocka_unit_test(a_reply_names_what_undoes_its_step),
         cmocka_unit_test(time_never_runs_back),

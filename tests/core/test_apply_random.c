@@ -756,7 +756,7 @@ static void check_join(const struct world *world, const struct saga *before, con
     MUST(!now || done >= definition->quorum || is_lost(world, world->one.saga, spot_of(step)), "done before enough branches are");
 }
 
-/* What an iteration gives: the output of its last step that was done. */
+/* What an iteration gives: the output of its last step that was done; a null is none, for a state that has been read again has none there. */
 static const json_t *gave(const struct world *world, int each, int iteration)
 {
     const json_t *output = NULL;
@@ -764,7 +764,7 @@ static const json_t *gave(const struct world *world, int each, int iteration)
     for (int i = each + 1; i < defined(world, each)->after; i++) {
         const struct saga_step *step = entry(world->one.saga, spot((struct saga_place){i, iteration}));
 
-        if (step != NULL && (step->status == STEP_DONE || step->status == STEP_SKIPPED) && step->output != NULL)
+        if (step != NULL && (step->status == STEP_DONE || step->status == STEP_SKIPPED) && step->output != NULL && !json_is_null(step->output))
             output = step->output;
     }
     return output;
