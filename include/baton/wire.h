@@ -114,15 +114,16 @@ void wire_reply_clear(struct wire_reply *reply);
 /* --- input: control --- */
 /* The same asked of every saga of a partition that a filter names: worked off a page at a time, each page's message written in the transaction of the page
  * before, so that no page is lost or done twice. */
-#define WIRE_JOB_SHOWN_MAX 20 /* sagas that its answer names; all are counted */
+#define WIRE_JOB_SHOWN_MAX 20 /* sagas that its answer names, and different reasons; all sagas are counted */
 struct wire_job {
     struct saga_filter where;
-    bool preview;     /* only count, and name the first */
+    bool preview;     /* only see what would become of them */
     int64_t since_ms; /* when it began: sagas that started later are none of its business; 0 = this is its first page */
     int64_t after_ms; /* the last saga looked at: its last change, and ... */
     char after_id[SAGA_ID_MAX + 1];
     int64_t found, accepted, refused;
-    json_t *sagas; /* owned; [{"id","definition","version","status","outcome","reason"}], the first of them; outcome null in a preview */
+    json_t *sagas; /* owned; [{"id","definition","version","status","outcome","reason"}], the first of them */
+    json_t *reasons; /* owned; {"<why refused>": how many} */
 };
 struct wire_control { /* what an operator, or a program, asks of a saga */
     json_t *doc; /* owned; the texts below are borrowed from it */

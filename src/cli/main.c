@@ -59,7 +59,7 @@ static const struct cli_flag list_flags[] = {
     {"--who", "NAME", "whoever asks; left out: this user and host"},                                                                   \
     {"--timeout", "SECONDS", "how long to wait for the answer; left out: 10, with --where 600"},                                                         \
     {"--where", "FILTER", "instead of ID: all sagas that fit, as type=T,version=2,status=S,step=N,service=V,older=30m"},        \
-    {"--yes", NULL, "with --where: do it; left out: only count"},                                                                      \
+    {"--yes", NULL, "with --where: do it; left out: only say what would become of them"},                                                                      \
     {NULL, NULL, NULL}
 static const struct cli_flag verb_flags[] = {WHO_FLAGS};
 static const struct cli_flag retry_flags[] = {
@@ -78,7 +78,7 @@ static const struct cli_flag signal_flags[] = {
 };
 static const struct cli_flag migrate_flags[] = {
     {"--where", "FILTER", "only those that fit, as status=S,step=N,older=30m"},
-    {"--dry-run", NULL, "ask nothing of them: only say which would be refused, and why"},
+    {"--dry-run", NULL, "ask nothing of them: only say what would become of them"},
     {"--why", "TEXT", "the reason, for the sagas' history"},
     {"--who", "NAME", "whoever asks; left out: this user and host"},
     {"--timeout", "SECONDS", "how long to wait for the answer; left out: 600"},

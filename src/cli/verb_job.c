@@ -32,6 +32,30 @@ static int64_t sum(const struct control_question *questions, int32_t n, const ch
     return sum;
 }
 
+/* How often each reason was given, the most frequent first. */
+static json_t *reasons_of(const struct control_question *questions, int32_t n)
+{
+    json_t *all = json_object(), *ordered = json_object(), *count = NULL;
+    const char *reason = NULL;
+
+    for (int32_t i = 0; i < n; i++) {
+        json_object_foreach(json_object_get(questions[i].answer, "reasons"), reason, count)
+            (void)json_object_set_new(all, reason, json_integer(json_integer_value(json_object_get(all, reason)) + json_integer_value(count)));
+    }
+    while (json_object_size(all) > 0) {
+        const char *most = NULL;
+
+        json_object_foreach(all, reason, count) {
+            if (most == NULL || json_integer_value(count) > json_integer_value(json_object_get(all, most)))
+                most = reason;
+        }
+        (void)json_object_set(ordered, most, json_object_get(all, most));
+        (void)json_object_del(all, most);
+    }
+    json_decref(all);
+    return ordered;
+}
+
 static json_t *add_up(const struct control_question *questions, int32_t n)
 {
     json_t *sagas = json_array(), *doc = NULL;
@@ -46,6 +70,7 @@ static json_t *add_up(const struct control_question *questions, int32_t n)
     (void)json_object_set_new(doc, "found", json_integer(sum(questions, n, "found")));
     (void)json_object_set_new(doc, "accepted", json_integer(sum(questions, n, "accepted")));
     (void)json_object_set_new(doc, "refused", json_integer(sum(questions, n, "refused")));
+    (void)json_object_set_new(doc, "reasons", reasons_of(questions, n));
     (void)json_object_set_new(doc, "complete", json_boolean(complete));
     (void)json_object_set_new(doc, "sagas", sagas);
     return doc;
@@ -66,6 +91,8 @@ static int tell(struct cli *cli, const json_t *doc)
     bool preview = json_is_true(json_object_get(doc, "preview"));
     int64_t found = json_integer_value(json_object_get(doc, "found")), refused = json_integer_value(json_object_get(doc, "refused"));
     int64_t shown = (int64_t)json_array_size(json_object_get(doc, "sagas"));
+    const char *reason = NULL;
+    json_t *count = NULL;
 
     if (cli->output == OUTPUT_TEXT)
         print_text(doc);
@@ -74,9 +101,11 @@ static int tell(struct cli *cli, const json_t *doc)
     if (shown < found)
         (void)fprintf(stderr, "... and %" PRId64 " more\n", found - shown);
     if (preview)
-        (void)fprintf(stderr, "%" PRId64 " sagas; nothing is asked of them without --yes\n", found);
+        (void)fprintf(stderr, "%" PRId64 " sagas, of which %" PRId64 " would be refused; nothing was asked of them\n", found, refused);
     else
         (void)fprintf(stderr, "%" PRId64 " sagas asked, %" PRId64 " refused\n", found, refused);
+    json_object_foreach(json_object_get(doc, "reasons"), reason, count)
+        (void)fprintf(stderr, "%7" JSON_INTEGER_FORMAT "  %s\n", json_integer_value(count), reason);
     if (!json_is_true(json_object_get(doc, "complete")))
         (void)fprintf(stderr, "sagas kept changing ahead of the job: some may be missed, ask again\n");
     return refused > 0 ? EXIT_CONFLICT : EXIT_OK;

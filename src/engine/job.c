@@ -4,6 +4,7 @@
  * Owns:     which sagas a page holds, how much one transaction does of it, when the job is done with the partition.
  * Rule:     the next page's message is written in the transaction of this one: a job survives its worker, and no page is done twice. The page is read when the
  *           view shows all that is committed: this thread is the partition's only writer, so a page that is not full has everything that is left.
+ *           A preview asks the same rules, of copies that are thrown away.
  * Never:    keeps anything of a job in memory from batch to batch.
  * Tests:    tests/engine/test_job.c
  */
@@ -71,6 +72,24 @@ static void name_saga(struct wire_job *job, const struct saga *saga, const char 
     (void)json_array_append_new(job->sagas, row); /* where memory runs out it is counted, not named */
 }
 
+static void count_reason(struct wire_job *job, const char *reason)
+{
+    json_int_t n = json_integer_value(json_object_get(job->reasons, reason));
+
+    if (n > 0 || json_object_size(job->reasons) < WIRE_JOB_SHOWN_MAX)
+        (void)json_object_set_new(job->reasons, reason, json_integer(n + 1));
+}
+
+/* The rules, on a copy that is thrown away. */
+static enum baton_err foresee(struct engine *engine, const struct saga *saga, const struct saga_event *event, struct baton_error *err)
+{
+    struct saga *next = NULL;
+    enum baton_err rc = saga_next(saga, event, &next, &engine->effects);
+
+    saga_free(next);
+    return rc == BATON_OK ? rc : baton_fail(err, rc, "out of memory for saga %s", saga->id);
+}
+
 static enum baton_err ask(struct engine *engine, struct item *item, struct entry *entry, struct baton_error *err)
 {
     struct wire_job *job = item->control.job;
@@ -81,11 +100,12 @@ static enum baton_err ask(struct engine *engine, struct item *item, struct entry
     if (rc != BATON_OK)
         return rc;
     event.job = item->id;
-    rc = decide_apply(engine, entry, &event, &cause, err);
+    rc = job->preview ? foresee(engine, decide_current(entry), &event, err) : decide_apply(engine, entry, &event, &cause, err);
     if (rc == BATON_OK && engine->effects.disposition == IGNORED_REFUSED) {
         job->refused++;
+        count_reason(job, engine->effects.refusal);
         name_saga(job, decide_current(entry), "refused", engine->effects.refusal);
-        return decide_refused(engine, item, entry->id, &event, err);
+        return job->preview ? BATON_OK : decide_refused(engine, item, entry->id, &event, err);
     }
     if (rc == BATON_OK) {
         job->accepted++;
@@ -121,10 +141,6 @@ static enum baton_err work(struct engine *engine, struct item *item, bool *ret_m
         if (!is_meant(engine, item, entry))
             continue;
         job->found++;
-        if (job->preview) {
-            name_saga(job, decide_current(entry), NULL, NULL);
-            continue;
-        }
         asked++;
         rc = ask(engine, item, entry, err);
     }

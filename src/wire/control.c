@@ -243,8 +243,10 @@ enum baton_err wire_control_read(const struct bus_message *message, const struct
 
 void wire_control_clear(struct wire_control *control)
 {
-    if (control->job != NULL)
+    if (control->job != NULL) {
         json_decref(control->job->sagas);
+        json_decref(control->job->reasons);
+    }
     free(control->job);
     json_decref(control->doc);
     json_decref(control->parent);

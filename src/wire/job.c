@@ -19,27 +19,30 @@ static bool read_number(const json_t *progress, const char *name, int64_t *ret_n
 
 bool job_progress_read(const json_t *progress, struct wire_job *job)
 {
-    json_t *sagas = json_object_get(progress, "sagas");
+    json_t *sagas = json_object_get(progress, "sagas"), *reasons = json_object_get(progress, "reasons");
     const json_t *id = json_object_get(progress, "afterId");
 
     if (progress == NULL) {
         job->sagas = json_array();
-        return job->sagas != NULL;
+        job->reasons = json_object();
+        return job->sagas != NULL && job->reasons != NULL;
     }
     if (!read_number(progress, "since", &job->since_ms) || !read_number(progress, "after", &job->after_ms) || !read_number(progress, "found", &job->found) ||
         !read_number(progress, "accepted", &job->accepted) || !read_number(progress, "refused", &job->refused) || job->since_ms == 0 ||
-        !json_is_string(id) || json_string_length(id) > SAGA_ID_MAX || !json_is_array(sagas) || json_array_size(sagas) > WIRE_JOB_SHOWN_MAX)
+        !json_is_string(id) || json_string_length(id) > SAGA_ID_MAX || !json_is_array(sagas) || json_array_size(sagas) > WIRE_JOB_SHOWN_MAX ||
+        (reasons != NULL && !json_is_object(reasons)) || json_object_size(reasons) > WIRE_JOB_SHOWN_MAX)
         return false;
     (void)strcpy(job->after_id, json_string_value(id));
     job->sagas = json_copy(sagas);
-    return job->sagas != NULL;
+    job->reasons = reasons == NULL ? json_object() : json_copy(reasons);
+    return job->sagas != NULL && job->reasons != NULL;
 }
 
 static json_t *progress_of(const struct wire_job *job)
 {
-    return json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:O}", "since", (json_int_t)job->since_ms, "after", (json_int_t)job->after_ms, "afterId",
+    return json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:O, s:O}", "since", (json_int_t)job->since_ms, "after", (json_int_t)job->after_ms, "afterId",
                      job->after_id, "found", (json_int_t)job->found, "accepted", (json_int_t)job->accepted, "refused", (json_int_t)job->refused,
-                     "sagas", job->sagas);
+                     "reasons", job->reasons, "sagas", job->sagas);
 }
 
 /* Takes doc over. */
@@ -78,10 +81,10 @@ enum baton_err wire_job_answer_write(const struct wire_control *control, const c
                                      int64_t now_ms, struct wire_out *out, struct baton_error *err)
 {
     const struct wire_job *job = control->job;
-    json_t *doc = json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:b, s:O}", "id", id, "verb", wire_control_word(control), "where",
+    json_t *doc = json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:O, s:b, s:O}", "id", id, "verb", wire_control_word(control), "where",
                             json_string_value(json_object_get(control->doc, "where")), "preview", (int)job->preview, "found",
-                            (json_int_t)job->found, "accepted", (json_int_t)job->accepted, "refused", (json_int_t)job->refused, "complete",
-                            (int)complete, "sagas", job->sagas);
+                            (json_int_t)job->found, "accepted", (json_int_t)job->accepted, "refused", (json_int_t)job->refused, "reasons", job->reasons,
+                            "complete", (int)complete, "sagas", job->sagas);
 
     record_begin(out);
     (void)snprintf(out->topic, sizeof out->topic, "%s", control->reply_topic);

@@ -45,13 +45,18 @@ static bool answered(struct stage *s, const char *id)
 
 static void assert_counts(struct stage *s, const char *id, int64_t found, int64_t accepted, int64_t refused)
 {
-    json_t *doc = answer(s, id);
+    json_t *doc = answer(s, id), *count = NULL;
+    int64_t reasons = 0;
+    const char *reason = NULL;
     size_t shown = (size_t)(found < WIRE_JOB_SHOWN_MAX ? found : WIRE_JOB_SHOWN_MAX);
 
     assert_non_null(doc);
     assert_int_equal(json_integer_value(json_object_get(doc, "found")), found);
     assert_int_equal(json_integer_value(json_object_get(doc, "accepted")), accepted);
     assert_int_equal(json_integer_value(json_object_get(doc, "refused")), refused);
+    json_object_foreach(json_object_get(doc, "reasons"), reason, count)
+        reasons += json_integer_value(count);
+    assert_int_equal(reasons, refused);
     assert_true(json_is_true(json_object_get(doc, "complete")));
     assert_int_equal(json_array_size(json_object_get(doc, "sagas")), shown);
     json_decref(doc);
@@ -97,7 +102,9 @@ static const struct row {
     {"all of a type, at a step", "{\"verb\":\"cancel\",\"where\":\"type=order,version=1,step=b,service=s\"," BY_ANN "}", MANY, MANY, 0, "cancelled"},
     {"a verb with a step and a value", "{\"verb\":\"complete\",\"step\":\"b\",\"output\":1,\"where\":\"step=b\"," BY_ANN "}", MANY, MANY, 0, "completed"},
     {"each is asked once, though it is found again in its new status", "{\"verb\":\"pause\",\"where\":\"\"," BY_ANN "}", MANY, MANY, 0, "parked"},
-    {"a preview asks nothing", "{\"verb\":\"cancel\",\"where\":\"status=running\",\"preview\":true," BY_ANN "}", MANY, 0, 0, "running"},
+    {"a preview says who would do it, and asks nobody", "{\"verb\":\"cancel\",\"where\":\"status=running\",\"preview\":true," BY_ANN "}", MANY, MANY, 0, "running"},
+    {"a preview says who would not", "{\"verb\":\"resume\",\"where\":\"\",\"preview\":true," BY_ANN "}", MANY, 0, MANY, "running"},
+    {"a preview of a version that is not there", "{\"verb\":\"migrate\",\"version\":9,\"where\":\"\",\"preview\":true," BY_ANN "}", MANY, 0, MANY, "running"},
     {"what the state forbids is counted", "{\"verb\":\"resume\",\"where\":\"\"," BY_ANN "}", MANY, 0, MANY, "running"},
     {"another type", "{\"verb\":\"cancel\",\"where\":\"type=payment\"," BY_ANN "}", 0, 0, 0, "running"},
     {"another step", "{\"verb\":\"cancel\",\"where\":\"step=a\"," BY_ANN "}", 0, 0, 0, "running"},
@@ -147,6 +154,20 @@ static void check_commit(void **state)
     stage_end(s);
 }
 
+static void a_preview_leaves_every_saga_as_it_was(void **state)
+{
+    struct stage *s = waiting_orders();
+
+    (void)state;
+    ask(s, "job:1", "{\"verb\":\"cancel\",\"where\":\"\",\"preview\":true," BY_ANN "}");
+    UNTIL(s, answered(s, "job:1"));
+    stage_order(s, "later");
+    UNTIL(s, stage_count(s, RESULTS) == 4 && strcmp(stage_status(s, "later"), "completed") == 0); /* what the preview had begun would show by now */
+    assert_int_equal(stage_commands(s, "o-0:mute-b/a/c/1"), 0);
+    assert_int_equal(with_status(s, "running"), MANY);
+    stage_end(s);
+}
+
 static void a_wiped_view_hides_nobody(void **state)
 {
     struct stage *s = waiting_orders();
@@ -193,6 +214,7 @@ static void each_partition_has_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_preview_leaves_every_saga_as_it_was),
         TEST(a_wiped_view_hides_nobody),
         TEST(another_worker_goes_on_with_it),
         TEST(each_partition_has_its_own),

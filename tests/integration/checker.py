@@ -923,9 +923,12 @@ def check_jobs(case):
             yield f"job {job_id}: {len(answers[job_id])} answers on the events topic"
             continue
         answer = json.loads(answers[job_id][0].value)
-        if (answer["accepted"], answer["refused"]) != (sum(job.accepted.values()), sum(job.refused.values())):
+        done = (sum(job.accepted.values()), sum(job.refused.values()))
+        if done != ((0, 0) if answer["preview"] else (answer["accepted"], answer["refused"])):
             yield f"job {job_id}: it says {answer}, the journal {len(job.accepted)} accepted, {len(job.refused)} refused"
-        if not answer["preview"] and answer["found"] != answer["accepted"] + answer["refused"]:
+        if sum(answer["reasons"].values()) > answer["refused"]:
+            yield f"job {job_id}: more reasons than were refused: {answer}"
+        if answer["found"] != answer["accepted"] + answer["refused"]:
             yield f"job {job_id}: found are not accepted and refused: {answer}"
 
 

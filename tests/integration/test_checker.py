@@ -1,7 +1,7 @@
 """The checker finds what is wrong: a recorded run that is right, damaged in one place at a time. Needs no broker.
 
 evidence-children.jsonl was recorded by TRIPS=4 SAVE_EVIDENCE=... test_children.py; the other by SAVE_EVIDENCE=evidence.jsonl test_wire.py: a saga compensated ("no"), one parked ("never"), forwarded messages, dead letters, a job that
-counts and one that is refused."""
+only says what it would do and one that is refused."""
 import copy
 import json
 import os
@@ -182,6 +182,10 @@ def refusing(record):
     return checker.header(record, "ce_type") == "baton.control.job.v1" and b'"refused":1' in record.value
 
 
+def foreseeing(record):
+    return b'"preview":true' in record.value
+
+
 def breaker(*changes):
     """A parking becomes the first of these changes of a service's breaker, the others come after it."""
     def damage(evidence):
@@ -228,7 +232,9 @@ ROWS = [  # what is damaged, how, what the checker says of it
     ("no news of the parking", drop("baton.events", keyed(b"never")), "events: told {}"),
     ("an answer to nobody", change("baton.events", keyed(b"never"), headers=relabel("ce_type", "baton.control.accepted.v1")), "answers to messages"),
     ("no answer of a job", drop("baton.events", of("ce_type", "baton.control.job.v1")), "0 answers on the events topic"),
-    ("a job that says more than it did", change("baton.events", of("ce_type", "baton.control.job.v1"), value=swap(b'"accepted":0', b'"accepted":1')), "it says"),
+    ("a job that says more than it did", change("baton.events", lambda record: refusing(record) and not foreseeing(record), value=swap(b'"accepted":0', b'"accepted":1')), "it says"),
+    ("a preview that forgets a saga", change("baton.events", lambda record: refusing(record) and foreseeing(record), value=swap(b'"refused":1', b'"refused":0')), "found are not accepted and refused"),
+    ("a job with more reasons than refusals", change("baton.events", refusing, value=swap(b'"refused":1', b'"refused":0')), "more reasons than were refused"),
     ("a job that did less than it found", change("baton.events", refusing, value=swap(b'"found":1', b'"found":2')), "found are not accepted and refused"),
     ("a job's page that nobody journalled", double("baton.control", lambda record: b'"where"' in record.value), "the journal has pages"),
     ("a lock that told nobody", drop("baton.control", lambda record: record.key == b"stands" and b'":lock"' in record.value), "locks: told"),

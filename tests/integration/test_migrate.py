@@ -46,10 +46,12 @@ until(lambda: all(baton.state(saga) and "b" in baton.state(saga)["steps"] for sa
 
 # --- what would become of them ---
 
-equal("a dry run", {row["id"]: row["outcome"] for row in migrate(0, "1", "2", "--dry-run")}, {saga: "accepted" for saga in AT_A + AT_B})
-equal("a dry run to where b is not", {row["id"]: row["reason"] for row in migrate(6, "1", "3", "--dry-run")},
-      {**{saga: None for saga in AT_A}, **{saga: "step b is not there, and has been reached" for saga in AT_B}})
-equal("a dry run of some", {row["id"] for row in migrate(0, "1", "3", "--dry-run", "--where", "step=a")}, set(AT_A))
+NOT_THERE = "step b is not there, and has been reached"
+equal("a dry run", {row["id"]: row["outcome"] for row in migrate(0, "1", "2", "--dry-run")["sagas"]}, {saga: "accepted" for saga in AT_A + AT_B})
+foreseen = migrate(6, "1", "3", "--dry-run")
+equal("a dry run to where b is not", {row["id"]: row["reason"] for row in foreseen["sagas"]}, {**{saga: None for saga in AT_A}, **{saga: NOT_THERE for saga in AT_B}})
+equal("its counts", (foreseen["preview"], foreseen["found"], foreseen["accepted"], foreseen["refused"], foreseen["reasons"]), (True, 12, 4, 8, {NOT_THERE: 8}))
+equal("a dry run of some", {row["id"] for row in migrate(0, "1", "3", "--dry-run", "--where", "step=a")["sagas"]}, set(AT_A))
 equal("nothing has moved", set(versions().values()), {1})
 assert "version 9 of definition trip is not deployed" in migrate(4, "1", "9")
 assert "type and version are said already" in migrate(3, "1", "2", "--where", "version=3")
@@ -59,6 +61,7 @@ assert "versions are whole numbers from 1" in migrate(2, "one", "2")
 
 answer = migrate(6, "1", "3", "--who", "ann")
 equal("those that can move do, the others stay", (answer["found"], answer["accepted"], answer["refused"]), (12, 4, 8))
+equal("as it was foreseen", *[{row["id"]: (row["outcome"], row["reason"]) for row in job["sagas"]} for job in (answer, foreseen)])
 until(lambda: versions() == {**{saga: 3 for saga in AT_A}, **{saga: 1 for saga in AT_B}}, "the view shows where they are")
 answer = migrate(0, "1", "2", "--where", "step=b", "--who", "ann", "--why", "b is better there")
 equal("all that are left", (answer["found"], answer["accepted"]), (8, 8))

@@ -193,7 +193,10 @@ def where():
     code, out, err = baton.call("skip", "--where", "type=trip,status=parked,step=z", "z", "-o", "json")
     job = json.loads(out)
     equal("preview", (code, job["found"], sorted(row["id"] for row in job["sagas"])), (0, 3, ["w-1", "w-2", "w-3"]))
-    assert "3 sagas; nothing is asked of them without --yes" in err, err
+    equal("what would become of them", (job["accepted"], job["refused"], job["reasons"]), (3, 0, {}))
+    code, out, err = baton.call("resume", "--where", "type=trip,status=parked,step=z")
+    equal("a preview of what is refused", (code, {line.split()[0] for line in out.splitlines()}), (6, {"refused"}))
+    assert err.splitlines()[0] == "3 sagas, of which 3 would be refused; nothing was asked of them" and err.splitlines()[1].split()[0] == "3", err
     equal("older than an hour", json.loads(baton.call("skip", "--where", "type=trip,status=parked,older=1h", "z", "-o", "json")[1])["found"], 0)
     job = verb(0, "skip", "--where", "type=trip,version=1,status=parked,step=z,service=z-service", "z", "--yes")
     equal("asked", sorted((row["id"], row["outcome"]) for row in job["sagas"]), [(saga, "accepted") for saga in ("w-1", "w-2", "w-3")])

@@ -244,7 +244,7 @@ def jobs():
     yield
     baton.reaches("never", lambda state: state["status"] == "parked", "parked")
     code, out, err = baton.call("cancel", "--where", "status=parked,type=chain", "-o", "json")
-    equal(f"exit code of the preview: {err}", (code, json.loads(out)["found"]), (0, 1))
+    equal(f"exit code of the preview: {err}", (code, json.loads(out)["found"]), (6, 1))
     code, out, err = baton.call("resume", "--where", "status=parked,type=chain", "--yes", "-o", "json")
     equal(f"exit code of what is refused: {err}", (code, json.loads(out)["refused"]), (6, 1))
 

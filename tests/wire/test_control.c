@@ -43,6 +43,9 @@ static const struct row {
     {"its next page", "job:1", NULL,
      "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":\"\",\"progress\":{\"since\":9,\"after\":7,\"afterId\":\"o-1\",\"found\":3,\"accepted\":2,\"refused\":1,\"sagas\":[]}}",
      "job:1 cancel ann - - - - - where - 0 since 9 after 7/o-1"},
+    {"progress with reasons that are none", "job:1", NULL,
+     "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":\"\",\"progress\":{\"since\":9,\"after\":7,\"afterId\":\"o-1\",\"found\":3,\"accepted\":2,\"refused\":1,\"reasons\":[],\"sagas\":[]}}",
+     "invalid-control"},
     {"a filter that is none", "job:1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":\"state=x\"}", "invalid-control"},
     {"a filter that is no text", "job:1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"where\":1}", "invalid-control"},
     {"a preview of nothing", "o-1", NULL, "{\"verb\":\"cancel\",\"who\":\"ann\",\"preview\":true}", "invalid-control"},
@@ -234,6 +237,7 @@ static void the_next_page_reads_as_it_was_written(void **state)
     control.job->accepted = 2;
     control.job->refused = 1;
     (void)json_array_append_new(control.job->sagas, json_string("o-1"));
+    (void)json_object_set_new(control.job->reasons, "it has ended", json_integer(1));
     assert_int_equal(wire_job_write(&control, id, "baton.control", 3, &out, NULL), BATON_OK);
     assert_string_equal(out.record.topic, "baton.control");
     assert_int_equal(out.record.partition, 3);
@@ -258,6 +262,7 @@ static void the_next_page_reads_as_it_was_written(void **state)
     assert_int_equal(again.job->accepted, 2);
     assert_int_equal(again.job->refused, 1);
     assert_int_equal(json_array_size(again.job->sagas), 1);
+    assert_int_equal(json_integer_value(json_object_get(again.job->reasons, "it has ended")), 1);
     wire_control_clear(&control);
     wire_control_clear(&again);
     wire_out_free(&out);
