@@ -203,9 +203,7 @@ static void keep(struct apply *apply, const struct saga_event *event)
 
 void wait_signal(struct apply *apply, const struct saga_event *event)
 {
-    struct saga *saga = apply->next;
-    bool forward = apply_phase(saga) == SAGA_RUNNING;
-    struct saga_step *step = forward ? taker(apply, event->signal) : NULL;
+    struct saga_step *step = taker(apply, event->signal);
     bool wanted = false;
 
     if (step != NULL) {
@@ -213,11 +211,11 @@ void wait_signal(struct apply *apply, const struct saga_event *event)
         forward_from(apply, signalled(apply, step, event->body == NULL ? json_null() : json_incref(event->body)));
         return;
     }
-    for (size_t i = 0; forward && !wanted && i < apply->definition->steps_len; i++)
+    for (size_t i = 0; !wanted && i < apply->definition->steps_len; i++)
         wanted = waits_for(&apply->definition->steps[i], event->signal) && may_come(apply, (int)i);
     if (!wanted)
         ignore(apply, HISTORY_LATE);
-    else if (json_array_size(saga->signals) == SAGA_SIGNALS_MAX)
+    else if (json_array_size(apply->next->signals) == SAGA_SIGNALS_MAX)
         ignore(apply, HISTORY_SIGNAL_REFUSED);
     else
         keep(apply, event);

@@ -1223,6 +1223,21 @@ static void an_operators_input_stays(void **state)
     expr_vm_free(vm);
 }
 
+static void what_is_parked_waits_for_an_operator_and_not_for_ever(void **state)
+{
+    static const char parent[] = "{\"name\":\"order\",\"version\":1,\"steps\":[{\"name\":\"k\",\"saga\":{\"name\":\"child\"}}]}";
+    static const struct row awaiting = {"", "start", "", parent}, parked = {"", "start, park", "", parent};
+    struct stage stage;
+
+    (void)state;
+    play(&stage, &awaiting);
+    assert_true(saga_step_find(stage.saga, AT(0))->forever);
+    leave(&stage);
+    play(&stage, &parked);
+    assert_false(saga_step_find(stage.saga, AT(0))->forever);
+    leave(&stage);
+}
+
 static json_t *input_of(const struct effects *effects, size_t i)
 {
     assert_true(i < effects->len && effects->items[i].kind == EFFECT_COMMAND);
@@ -1396,6 +1411,7 @@ int main(void)
         cmocka_unit_test(sixteen_early_signals_are_kept_and_given_out_in_order),
         cmocka_unit_test(a_flood_of_duplicates_does_not_push_out_the_rest),
         cmocka_unit_test(an_operators_input_stays),
+        cmocka_unit_test(what_is_parked_waits_for_an_operator_and_not_for_ever),
         cmocka_unit_test(the_error_says_who_holds_the_lock),
         cmocka_unit_test(what_was_kept_is_the_output_and_says_since_when),
         cmocka_unit_test(what_stands_in_has_the_output),
