@@ -26,6 +26,8 @@ struct checked {
     int line, column;
     struct findings findings;
     struct inlines inlines; /* schema files that are part of the document now */
+    struct expr_vm *vm;     /* the definition's */
+    struct definition *definition; /* NULL = none, or not a valid one */
 };
 
 /* "line L column C: what" of json_parse, taken apart. */
@@ -40,16 +42,15 @@ static void note_json_error(struct checked *checked, enum baton_err rc, const ch
 static void check_definition(void *context, const json_t *document, struct findings *findings)
 {
     struct checked *checked = context;
-    struct expr_vm *vm = expr_vm_new();
-    struct definition *definition = NULL;
     bool fine = inline_schemas(checked->document, checked->path, &checked->inlines);
-    enum baton_err rc = vm == NULL || !fine ? BATON_E_NOMEM : definition_parse(document, vm, findings, &definition);
+    enum baton_err rc = BATON_E_NOMEM;
 
+    checked->vm = expr_vm_new();
+    if (checked->vm != NULL && fine)
+        rc = definition_parse(document, checked->vm, findings, &checked->definition);
     inlines_tell(&checked->inlines, findings);
     if (rc == BATON_E_NOMEM)
         (void)baton_fail(&checked->error, rc, "out of memory");
-    definition_free(definition);
-    expr_vm_free(vm);
 }
 
 static void read_file(struct checked *checked, const char *path, size_t bytes_max, checked_by check, void *context)
@@ -93,6 +94,8 @@ void checked_free(struct checked *checked)
     if (checked == NULL)
         return;
     json_decref(checked->document);
+    definition_free(checked->definition);
+    expr_vm_free(checked->vm);
     inlines_free(&checked->inlines);
     free(checked->text);
     free(checked);
@@ -101,6 +104,11 @@ void checked_free(struct checked *checked)
 const json_t *checked_document(const struct checked *checked)
 {
     return checked->valid ? checked->document : NULL;
+}
+
+const struct definition *checked_definition(const struct checked *checked)
+{
+    return checked->valid ? checked->definition : NULL;
 }
 
 struct findings *checked_findings(struct checked *checked)

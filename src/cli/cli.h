@@ -106,6 +106,10 @@ void checked_free(struct checked *checked);
 const json_t *checked_document(const struct checked *checked);
 /** What was found, to say more; borrowed. */
 struct findings *checked_findings(struct checked *checked);
+/** The definition, while checked lives; NULL: there is an error. */
+const struct definition *checked_definition(const struct checked *checked);
+/** children.c: adds to the findings of each file what its child sagas bring with them, as these files have them, or the store (NULL = none). False: no memory. */
+bool children_check(struct checked *const *files, size_t len, struct definition_store *store);
 /** For people, on stderr: file:line:column, the line, a caret. */
 void checked_show(const struct checked *checked);
 /** {"file","valid","name"?,"version"?,"findings":[{"level","line","column","pointer","text"}...]}; new reference. */

@@ -21,34 +21,68 @@ static void print_valid(const json_t *row)
                      json_array_size(json_object_get(row, "findings")) > 0 ? ", with warnings" : "");
 }
 
+/* All of them are read before the first is judged: what one brings with it for another is known then. */
+struct batch {
+    char **names;
+    struct checked **files;
+    size_t len;
+};
+
+static enum baton_err batch_read(struct cli *cli, struct batch *batch, struct baton_error *err)
+{
+    enum baton_err rc = checked_expand(cli->args, cli->args_len, &batch->names, &batch->len, err);
+
+    if (rc != BATON_OK)
+        return rc;
+    batch->files = calloc(batch->len, sizeof *batch->files);
+    for (size_t i = 0; i < batch->len && rc == BATON_OK; i++) {
+        if (batch->files != NULL)
+            batch->files[i] = checked_file(batch->names[i]);
+        if (batch->files == NULL || batch->files[i] == NULL)
+            rc = baton_fail(err, BATON_E_NOMEM, "%s: out of memory", batch->names[i]);
+    }
+    return rc;
+}
+
+static void batch_free(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->len && batch->files != NULL; i++)
+        checked_free(batch->files[i]);
+    free(batch->files);
+    checked_files_free(batch->names, batch->len);
+}
+
+static enum baton_err check_children(const struct batch *batch, struct definition_store *store, struct baton_error *err)
+{
+    return children_check(batch->files, batch->len, store) ? BATON_OK : baton_fail(err, BATON_E_NOMEM, "out of memory");
+}
+
 int command_validate(struct cli *cli)
 {
     struct baton_error err = {0};
-    char **files = NULL;
-    size_t files_len = 0;
-    json_t *rows = NULL;
+    struct batch batch = {0};
+    json_t *rows = json_array();
     int code = EXIT_OK;
+    enum baton_err rc = BATON_OK;
 
     cli_expect(cli, 1, FILES_MAX);
-    if (checked_expand(cli->args, cli->args_len, &files, &files_len, &err) != BATON_OK)
-        return cli_fail(&err);
-    rows = json_array();
-    for (size_t i = 0; i < files_len; i++) {
-        struct checked *checked = checked_file(files[i]);
-
-        if (checked == NULL) {
-            code = EXIT_UNEXPECTED;
-            break;
-        }
-        if (checked_document(checked) == NULL)
+    rc = batch_read(cli, &batch, &err);
+    if (rc == BATON_OK)
+        rc = check_children(&batch, NULL, &err);
+    if (rc != BATON_OK)
+        code = cli_fail(&err);
+    for (size_t i = 0; rc == BATON_OK && i < batch.len; i++) {
+        if (checked_document(batch.files[i]) == NULL)
             code = EXIT_INVALID;
         if (cli->output == OUTPUT_TEXT)
-            checked_show(checked);
-        (void)json_array_append_new(rows, checked_json(checked));
-        checked_free(checked);
+            checked_show(batch.files[i]);
+        (void)json_array_append_new(rows, checked_json(batch.files[i]));
     }
-    cli_print_rows(cli, rows, print_valid);
-    checked_files_free(files, files_len);
+    if (rc == BATON_OK)
+        cli_print_rows(cli, rows, print_valid);
+    else
+        json_decref(rows);
+    batch_free(&batch);
     return code;
 }
 
@@ -129,22 +163,14 @@ static void print_deployed(const json_t *row)
     (void)printf("%s %s\n", json_string_value(json_object_get(row, "definition")), json_string_value(json_object_get(row, "result")));
 }
 
-/* All files, before the first is published: a directory half deployed helps nobody. */
-static enum baton_err check_all(char *const *files, size_t files_len, struct baton_error *err)
+/* A directory half deployed helps nobody. */
+static enum baton_err all_valid(const struct batch *batch, struct baton_error *err)
 {
-    for (size_t i = 0; i < files_len; i++) {
-        struct checked *checked = NULL;
-        bool valid = false;
-
-        if (strcmp(files[i], "-") == 0)
-            return baton_fail(err, BATON_E_INVALID, "deploy reads files, not standard input: it reads them twice");
-        checked = checked_file(files[i]);
-        valid = checked != NULL && checked_document(checked) != NULL;
-        if (!valid && checked != NULL)
-            checked_show(checked);
-        checked_free(checked);
-        if (!valid)
-            return baton_fail(err, BATON_E_INVALID, "%s is not valid; nothing was published", files[i]);
+    for (size_t i = 0; i < batch->len; i++) {
+        if (checked_document(batch->files[i]) != NULL)
+            continue;
+        checked_show(batch->files[i]);
+        return baton_fail(err, BATON_E_INVALID, "%s is not valid; nothing was published", batch->names[i]);
     }
     return BATON_OK;
 }
@@ -154,25 +180,28 @@ int command_deploy(struct cli *cli)
     struct setup setup = {0};
     struct kafka_sender *sender = NULL;
     struct baton_error err = {0};
-    char **files = NULL;
-    size_t files_len = 0, created = 0;
+    struct batch batch = {0};
+    size_t created = 0;
     json_t *rows = json_array();
     enum baton_err rc = BATON_OK;
     int code = EXIT_OK;
 
     cli_expect(cli, 1, FILES_MAX);
-    rc = checked_expand(cli->args, cli->args_len, &files, &files_len, &err);
+    rc = batch_read(cli, &batch, &err);
     if (rc == BATON_OK)
-        rc = check_all(files, files_len, &err);
+        rc = all_valid(&batch, &err);
     if (rc == BATON_OK)
         rc = setup_run(cli, true, &created, &setup, &err);
     if (rc == BATON_OK)
+        rc = check_children(&batch, setup.store, &err);
+    if (rc == BATON_OK)
         rc = kafka_sender_open(&cli->kafka, &sender, &err);
-    for (size_t i = 0; rc == BATON_OK && i < files_len; i++) {
+    for (size_t i = 0; rc == BATON_OK && i < batch.len; i++) {
         char name[DEFINITION_NAME_MAX + 32];
         const char *said = NULL;
 
-        rc = deploy_file(cli, setup.store, sender, files[i], &said, name, &err);
+        checked_show(batch.files[i]);
+        rc = deploy_document(cli, setup.store, sender, checked_document(batch.files[i]), batch.names[i], &said, name, &err);
         if (rc == BATON_OK)
             (void)json_array_append_new(rows, json_pack("{s:s, s:s}", "definition", name, "result", said));
     }
@@ -181,7 +210,7 @@ int command_deploy(struct cli *cli)
     cli_print_rows(cli, rows, print_deployed); /* also what was published before something failed */
     if (rc != BATON_OK)
         code = cli_fail(&err);
-    checked_files_free(files, files_len);
+    batch_free(&batch);
     kafka_sender_close(sender);
     setup_clear(&setup);
     return code;

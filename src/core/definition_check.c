@@ -341,6 +341,35 @@ static void check_saga(struct checking *checking, struct place *before, struct p
     check_pivot(checking, definition, index);
 }
 
+/* Is the child undone when what comes after it, or what stands beside it, fails? */
+static bool may_be_undone(const struct definition *definition, int index)
+{
+    const struct definition_step *step = &definition->steps[index];
+
+    if (step->kind != STEP_SAGA || step->detached || step->pivot)
+        return false;
+    return parallel_around(definition, index, true) >= 0 || (!past_pivot(definition, index) && !is_last(definition, index));
+}
+
+bool definition_check_children(const struct definition *definition, definition_has_pivot *has_pivot, void *context, struct findings *findings)
+{
+    struct checking checking = {.findings = findings};
+
+    for (int i = 0; i < (int)definition->steps_len; i++) {
+        const struct definition_step *step = &definition->steps[i];
+
+        if (!may_be_undone(definition, i) || !has_pivot(context, step->child, step->child_version))
+            continue;
+        push_place(&checking, definition, i);
+        (void)read_enter(&checking, "saga");
+        finding_at(&checking, FINDING_WARNING, "name", false, 0, "%s has a pivot: past it, it cannot be undone when a later step fails, and this saga parks", step->child);
+        checking.pointer.len = 0;
+    }
+    checking.no_memory = checking.no_memory || checking.pointer.failed;
+    buffer_free(&checking.pointer);
+    return !checking.no_memory;
+}
+
 static void check_step(struct checking *checking, const struct definition *definition, int index)
 {
     const struct definition_step *step = &definition->steps[index];

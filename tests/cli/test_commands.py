@@ -212,6 +212,39 @@ write("many/a.json", definition(name="another"))
 write("many/readme.txt", "not a definition")
 code, out, err = check("a directory: its *.json in order of name", call("validate", "many"), 0, err=None)
 equal("files of a directory", out, "many/a.json: another version 1 is valid\nmany/b.json: order version 1 is valid\n")
+
+# --- several together: a child saga with a pivot may refuse to be undone ---
+
+AGAIN, LAST = {**STEP, "name": "again"}, {**STEP, "name": "last"}
+for step in (AGAIN, LAST):
+    step.pop("compensation", None)
+HAS_A_PIVOT = "warning: final has a pivot: past it, it cannot be undone when a later step fails, and this saga parks"
+
+
+def child(**more):
+    return {"name": "child", "saga": {"name": "final"}, **more}
+
+
+def together(what, steps, warned, version=1, pivot=True, alone=False):
+    files = [write("together/parent.json", definition(*steps, name="parent")), write("together/final.json", definition({**LAST, "pivot": pivot}, name="final", version=version))]
+    code, out, err = call("validate", *files[:1 if alone else 2])
+    equal(f"children: {what}", (code, HAS_A_PIVOT in err), (0, warned))
+    return err
+
+
+said = together("one that may have to be undone", [child(), AGAIN], True).splitlines()
+at = next(i for i, line in enumerate(said) if HAS_A_PIVOT in line)
+equal("children: the caret is at its name", said[at + 2].index("^"), said[at + 1].index('"final"'))
+together("its definition is not at hand", [child(), AGAIN], False, alone=True)
+together("it has no pivot", [child(), AGAIN], False, pivot=False)
+together("nothing comes after it", [child()], False)
+together("it is the pivot itself", [child(pivot=True), AGAIN], False)
+together("it comes after the pivot", [{**AGAIN, "pivot": True}, child(), LAST], False)
+together("it is not awaited", [child(saga={"name": "final", "detached": True}), AGAIN], False)
+together("another version of it has one", [child(saga={"name": "final", "version": 2}), AGAIN], False)
+together("that version of it has one", [child(saga={"name": "final", "version": 2}), AGAIN], True, version=2)
+together("its branch may lose, though the pivot is passed", [{**AGAIN, "pivot": True}, {"parallel": [[child()], [LAST]], "join": "any"}], True)
+
 write("empty/readme.txt", "")
 check("a directory without definitions", call("validate", "empty"), 3, out=None, err=["empty: no file in it ends in .json"])
 check("a directory as a file", call("validate", "-c"), 2, out=None)
@@ -237,7 +270,7 @@ with concurrent.futures.ThreadPoolExecutor(len(AWAY)) as pool:  # each waits a w
     for what, done in [(what, pool.submit(call, *line, "-b", NOBODY)) for what, line in AWAY.items()]:
         check(f"{what}: the broker is away", done.result(), 5, err=[f"error: kafka at {NOBODY}: ", "is bootstrap.servers right"])
 check("deploy checks before it connects", call("deploy", "-b", NOBODY, GOOD, "bad.json"), 3, err=["bad.json is not valid; nothing was published"])
-check("deploy reads no standard input", call("deploy", "-b", NOBODY, "-"), 3, err=["deploy reads files"])
+check("deploy of what is no definition, on standard input", call("deploy", "-b", NOBODY, "-", stdin=b"{}"), 3, err=["<stdin>:1:1: error", "nothing was published"])
 
 shutil.rmtree(folder)
 if failures:

@@ -86,10 +86,13 @@ equal("deploy", call("deploy", 0, "deploy", small, order), "cmd-small@1 deployed
 equal("deploy again", json.loads(call("deploy again", 0, "deploy", order, "-o", "json")), [{"definition": "cmd-order@1", "result": "unchanged"}])
 changed = write("changed.json", {**SMALL, "timeout": "1m"})
 equal("deploy of other content: what went before", call("conflict", 6, "deploy", order, changed, err="cmd-small"), "cmd-order@1 unchanged\n")
+call("deploy of a child with a pivot", 0, "deploy", write("final.json", {**SMALL, "name": "cmd-final", "steps": [{**SMALL["steps"][0], "pivot": True}]}))
+call("deploy of its parent: the child's definition is the one that is deployed", 0, "deploy", write("parent.json", {"name": "cmd-parent", "version": 1, "steps": [
+    {"name": "k", "saga": {"name": "cmd-final"}}, {**SMALL["steps"][0], "name": "z"}]}), err="cmd-final has a pivot")
 call("deploy of a bad file: nothing is published", 3, "deploy", write("next.json", {**SMALL, "version": 2}), write("bad.json", "{}"), err="bad.json:1:1: error")
 rows, text = forms("definitions", "definitions")
-equal("definitions", [(row["name"], row["version"], len(row["hash"])) for row in rows], [("cmd-order", 1, 64), ("cmd-small", 1, 64)])
-assert text[0].split()[:2] == ["cmd-order", "1"], text
+equal("definitions", [(row["name"], row["version"], len(row["hash"])) for row in rows], [(f"cmd-{name}", 1, 64) for name in ("final", "order", "parent", "small")])
+assert text[1].split()[:2] == ["cmd-order", "1"], text
 
 # --- start: what is sent, what is said ---
 
@@ -209,11 +212,11 @@ equal("list --version", [row["id"] for row in forms("list", "list", "--type", "c
 equal("list of a version and a status", [row["id"] for row in forms("list", "list", "--version", "1", "--status", "running")[0]], ["slow"])
 rows, text = forms("definitions", "definitions")
 counted = {(row["name"], row["version"]): (row["live"], row["sagas"]["completed"], row["sagas"]["compensated"], row["sagas"]["parked"]) for row in rows}
-equal("sagas of each version", counted, {("cmd-order", 1): (2, 8, 1, 1), ("cmd-order", 2): (0, 1, 0, 0), ("cmd-secret", 1): (0, 0, 1, 0), ("cmd-small", 1): (0, 0, 0, 0)})
-assert text[0].split()[-2:] == ["2", "live"], text
+equal("sagas of each version", counted, {("cmd-final", 1): (0, 0, 0, 0), ("cmd-parent", 1): (0, 0, 0, 0), ("cmd-order", 1): (2, 8, 1, 1), ("cmd-order", 2): (0, 1, 0, 0), ("cmd-secret", 1): (0, 0, 1, 0), ("cmd-small", 1): (0, 0, 0, 0)})
+assert text[1].split()[-2:] == ["2", "live"], text
 rows = json.loads(call("definitions without Redis", 0, "definitions", "-o", "json", "--redis", AWAY, err="the sagas are not counted: redis at 127.0.0.1:1"))
 equal("what is deployed without Redis", [(row["name"], row["version"], row["live"]) for row in rows],
-      [("cmd-order", 1, None), ("cmd-order", 2, None), ("cmd-secret", 1, None), ("cmd-small", 1, None)])
+      [("cmd-final", 1, None), ("cmd-order", 1, None), ("cmd-order", 2, None), ("cmd-parent", 1, None), ("cmd-secret", 1, None), ("cmd-small", 1, None)])
 everything |= {"newest", "older"}
 
 people.release("slow")
