@@ -36,7 +36,7 @@ static void on_duplicate_of(struct checking *checking, const json_t *doc, struct
     if (strcmp(word, "reject") == 0)
         definition->on_duplicate = ON_DUPLICATE_REJECT;
     else if (strcmp(word, "afterEnd") == 0)
-        WRONG(checking, "onDuplicate", "\"afterEnd\" is not supported by this version: \"same\" or \"reject\" expected");
+        WRONG(checking, "onDuplicate", "\"afterEnd\" is not supported by this version: give each start an id of its own, and the definition a lock on what they share");
     else if (strcmp(word, "same") != 0)
         WRONG(checking, "onDuplicate", "\"same\" or \"reject\" expected");
 }

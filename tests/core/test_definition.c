@@ -47,7 +47,7 @@ static const struct row {
     {"a sensitive place that stands alone", "", "{\"sensitive\":\"/a\"}", "/sensitive a list of 1 to 64 JSON Pointers such as \"/card/number\" expected"},
     {"each id once", "", "{\"onDuplicate\":\"reject\"}", "fine"},
     {"the same start is the same saga", "", "{\"onDuplicate\":\"same\"}", "fine"},
-    {"an id that is used again", "", "{\"onDuplicate\":\"afterEnd\"}", "/onDuplicate \"afterEnd\" is not supported by this version: \"same\" or \"reject\" expected"},
+    {"an id that is used again", "", "{\"onDuplicate\":\"afterEnd\"}", "/onDuplicate \"afterEnd\" is not supported by this version: give each start an id of its own, and the definition a lock on what they share"},
     {"another word for duplicates", "", "{\"onDuplicate\":\"refuse\"}", "/onDuplicate \"same\" or \"reject\" expected"},
     {"duplicates by a flag", "", "{\"onDuplicate\":true}", "/onDuplicate a text expected"},
     {"a lock", "", "{\"lock\":{\"key\":\"account/${input.account}\",\"mode\":\"queue\",\"timeout\":\"5m\"}}", "fine"},
