@@ -16,6 +16,7 @@
 #define SERVICE_SYNC_MS 200      /* how often a thread tells and hears */
 #define SERVICE_SHARE_MS 2000    /* how long it may use what it was given without hearing again */
 #define SERVICE_MEMBER_MS 4000   /* and after which it counts as gone; longer, so that nothing is given twice */
+#define SERVICE_SETTLE_MS 1000   /* after a wipe, in which every thread tells again; nothing that is bounded is given before */
 #define SERVICE_ORPHAN_MAX_MS 30000 /* commands of a thread that is gone count as in flight until they are due, but so long at most */
 
 struct service_rules {

@@ -154,6 +154,11 @@ static void rebalance(struct engine *engine, const struct bus_poll *poll)
         part->state = poll->kind == BUS_ASSIGNED ? PART_ACQUIRING : PART_NONE;
         part->retry_at_ms = part->troubled_since_ms = part->waiting_since_ms = 0;
     }
+    /* Only now: what is revoked mostly comes back at once. */
+    for (int32_t p = 0; p < engine->options->partitions && poll->kind == BUS_ASSIGNED; p++) {
+        if (engine->parts[p].state == PART_NONE)
+            gate_lost(engine, p);
+    }
     ENGINE_LOG(engine, LOG_LEVEL_INFO, "thread %d: %zu partitions %s", engine->thread, poll->partitions_len,
                poll->kind == BUS_ASSIGNED ? "assigned" : poll->lost ? "lost" : "revoked");
 }

@@ -48,6 +48,8 @@ void engine_fail(struct engine *engine, const struct baton_error *err)
     if (!engine->bus_open)
         return;
     ENGINE_LOG(engine, LOG_LEVEL_WARN, "thread %d: %s; forgetting everything and joining again", engine->thread, err->text);
+    gate_doubt(engine);
+    gate_clear(engine);
     commit_undo(engine);
     timers_discard(engine, engine->fired_len);
     batch_release(engine);

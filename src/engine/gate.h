@@ -14,6 +14,9 @@ struct gate; /* NULL where no service has rules: then nothing of this costs anyt
 bool gate_new(struct engine *engine, struct gate **ret_gate);
 void gate_free(struct gate *gate); /* NULL is fine */
 
+/** The partition is another thread's: who waits there is no more ours to wake, and nobody tells us of commands in flight there. */
+void gate_lost(struct engine *engine, int32_t partition);
+
 /** Tell and hear, where it is time. BATON_E_RETRY: the view is away. */
 enum baton_err gate_sync(struct engine *engine, struct baton_error *err);
 /** When there is something to do next: to tell and hear, or to wake. INT64_MAX = never. */
@@ -35,6 +38,7 @@ bool gate_has_news(const struct engine *engine);
 enum baton_err gate_announce(struct engine *engine, struct baton_error *err);
 
 void gate_committed(struct engine *engine); /* the batch counts */
+void gate_doubt(struct engine *engine);     /* nobody knows: what it sent counts as in flight until it is due */
 void gate_clear(struct engine *engine);     /* it is over: what does not count by now never will */
 
 #endif

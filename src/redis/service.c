@@ -48,7 +48,7 @@ static void put_report(struct redis_connection *connection, const struct service
 static void put_rules(struct redis_connection *connection, const struct service_rules *rules)
 {
     const int64_t told[] = {rules->breaker, rules->failure_permille, rules->minimum_calls, rules->open_ms, rules->probes, rules->max_in_flight,
-                            rules->rate_permille, SERVICE_MEMBER_MS, SERVICE_ORPHAN_MAX_MS};
+                            rules->rate_permille, SERVICE_MEMBER_MS, SERVICE_ORPHAN_MAX_MS, SERVICE_SETTLE_MS};
 
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         redis_command_int(connection, told[i]);

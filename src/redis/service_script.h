@@ -3,10 +3,10 @@
  *
  * Owns:     the breaker's changes; who may send a probe; how many in flight and how many a second each thread may.
  * Layout:   KEYS[1] = <prefix>:{service:<name>}, a hash: change, state, hand, since, until, who, why, told, now; for people max, rate, breaker;
- *           and m:<thread> = what that thread told last, and what it was given.
+ *           born and wiped, the times; and m:<thread> = what that thread told last, and what it was given.
  * Rule:     threads tell totals, so a call that is sent twice changes nothing, and after a wipe each brings its part back with its next one; a
  *           breaker that is missing, or older than the caller's, becomes the caller's. What all were given never sums up to more than there is: each
- *           call counts what the others were given last. The time is the caller's; of two clocks the one that is ahead leads.
+ *           call counts what the others were given last; after a wipe nobody is given more than he has until all have told again. The time is the caller's; of two clocks the one that is ahead leads.
  * Tests:    tests/redis/test_service.c; the engine's tests run this very text in a Lua of their own, so it keeps to what 5.1 and 5.4 share.
  */
 #ifndef BATON_REDIS_SERVICE_SCRIPT_H
@@ -16,7 +16,7 @@
 
 /* ARGV: 1 thread, 2 now, 3..9 the breaker it knows (change, state, by hand, since, until, who, why), 10..18 what it tells (change, good, bad, started,
  * in flight, held, wanted, demand, oldest), 19 lease, 20..28 the rules (breaker, failure per mille, minimum calls, open ms, probes, max in flight, rate, ms
- * after which a thread is gone, and after which what it left in flight is)
+ * after which a thread is gone, and after which what it left in flight is), 29 ms in which all have told again after a wipe
  * -> change, state, by hand, since, until, who, why, probes, in flight, rate, announce */
 #define SERVICE_SCRIPT \
     "local key, me, now = KEYS[1], ARGV[1], tonumber(ARGV[2])\n" \
@@ -52,6 +52,10 @@
     "    else redis.call('HDEL', key, 'm:' .. name) end\n" \
     "  end\n" \
     "end\n" \
+    /* Wiped: somebody knows this service, and it does not know them. The others are out there with what they were given. */ \
+    "local born, wiped = tonumber(h.born or now), tonumber(h.wiped or '0')\n" \
+    "if wiped == 0 and arg(3) > 0 and not threads[me] and now - born < arg(29) then wiped = now end\n" \
+    "local settling = wiped > 0 and now - wiped < arg(29)\n" \
     /* changes */ \
     "local good, bad = 0, 0\n" \
     "local function count(m) if m.change == change then good, bad = good + m.good, bad + m.bad end end\n" \
@@ -75,7 +79,7 @@
     "  local free = arg(24) - mine.started\n" \
     "  for _, m in ipairs(others) do if m.change == change then free = free - math.max(m.started, m.probes) end end\n" \
     "  local want = math.max(mine.held, mine.demand > 0 and 1 or 0)\n" \
-    "  mine.probes = mine.started + math.max(0, math.min(want, free))\n" \
+    "  mine.probes = mine.started + (settling and 0 or math.max(0, math.min(want, free)))\n" \
     "end\n" \
     /* Max-min: who wants less than an even part has what it wants, the others divide the rest; what does not divide goes to who waits longest; what
      * nobody wants is there for whoever will. */ \
@@ -104,19 +108,19 @@
     "if arg(25) > 0 then\n" \
     "  local free = arg(25) - orphans\n" \
     "  for _, m in ipairs(others) do free = free - math.max(m.level, m.flight) end\n" \
-    "  mine.level = math.max(0, math.min(divide(arg(25) - orphans, 'wanted'), free))\n" \
+    "  mine.level = math.max(0, math.min(divide(arg(25) - orphans, 'wanted'), settling and mine.flight or free))\n" \
     "end\n" \
     "if arg(26) > 0 then\n" \
     "  local free = arg(26)\n" \
     "  for _, m in ipairs(others) do free = free - m.rate end\n" \
-    "  mine.rate = math.max(0, math.min(divide(arg(26), 'demand'), free))\n" \
+    "  mine.rate = settling and 0 or math.max(0, math.min(divide(arg(26), 'demand'), free))\n" \
     "end\n" \
     "local announce = told < change and 1 or 0\n" \
     "local text = {}\n" \
     "for i, name in ipairs(names) do text[i] = string.format('%d', mine[name]) end\n" \
     "local function whole(n) return string.format('%d', n) end\n" \
     "redis.call('HSET', key, 'change', whole(change), 'state', state, 'hand', whole(hand), 'since', whole(since), 'until', whole(till), 'who', who,\n" \
-    "  'why', why, 'told', whole(change), 'now', whole(now), 'max', ARGV[25], 'rate', ARGV[26], 'breaker', ARGV[20], 'm:' .. me, table.concat(text, ' '))\n" \
+    "  'why', why, 'told', whole(change), 'now', whole(now), 'max', ARGV[25], 'rate', ARGV[26], 'breaker', ARGV[20], 'born', whole(born), 'wiped', whole(wiped), 'm:' .. me, table.concat(text, ' '))\n" \
     "return {whole(change), state, whole(hand), whole(since), whole(till), who, why, whole(mine.probes), whole(mine.level), whole(mine.rate), whole(announce)}\n"
 
 /* ARGV: verb (open, close, reset), now, who, why -> the change, 0 = no thread has rules for this service */

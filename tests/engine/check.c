@@ -339,8 +339,10 @@ static void check_once(struct stage *stage, const char *topic, const json_t *wan
     const char *id = NULL;
 
     count_ids(stage, topic, "ce_id", counts);
-    if (strcmp(topic, COMMANDS) == 0)
+    if (strcmp(topic, COMMANDS) == 0) {
+        count_ids(stage, OTHER_COMMANDS, "ce_id", counts);
         count_ids(stage, CONTROL, "baton-parent", counts);
+    }
 
     json_object_foreach(counts, id, count) {
         if (json_object_get(wanted, id) == NULL)

@@ -113,7 +113,7 @@ static void sync_one(struct memory_services *services, const char *thread, struc
     const struct service_rules *rules = sync->rules;
     const int64_t told[] = {report->change, report->good, report->bad, report->started, report->in_flight, report->held, report->wanted, report->demand,
                             report->oldest_ms, report->lease_ms, rules->breaker, rules->failure_permille, rules->minimum_calls, rules->open_ms, rules->probes,
-                            rules->max_in_flight, rules->rate_permille, SERVICE_MEMBER_MS, SERVICE_ORPHAN_MAX_MS};
+                            rules->max_in_flight, rules->rate_permille, SERVICE_MEMBER_MS, SERVICE_ORPHAN_MAX_MS, SERVICE_SETTLE_MS};
     struct service_share *share = &sync->ret_share;
 
     begin(services, rules->name);
@@ -153,6 +153,22 @@ bool memory_services_set(struct memory_services *services, const char *name, con
     text(services, "maintenance");
     run(services, SERVICE_SET_SCRIPT);
     return lua_tointeger(services->lua, -1) != 0;
+}
+
+int64_t memory_services_held(struct memory_services *services, const char *name)
+{
+    int64_t held = 0;
+
+    lua_settop(services->lua, 0);
+    must(services, luaL_loadstring(services->lua, "local held = 0\n"
+                                                  "for field, value in pairs(store[...] or {}) do\n"
+                                                  "  held = held + (string.match(field, '^m:') and string.match(value, '^' .. string.rep('%S+ ', 6) .. '(%S+)') or 0)\n"
+                                                  "end\n"
+                                                  "return held\n"));
+    (void)lua_pushstring(services->lua, name);
+    must(services, lua_pcall(services->lua, 1, 1, 0));
+    held = (int64_t)lua_tonumber(services->lua, -1);
+    return held;
 }
 
 const char *memory_services_field(struct memory_services *services, const char *name, const char *field)

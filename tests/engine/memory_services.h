@@ -14,6 +14,8 @@ void memory_services_sync(struct memory_services *services, const char *thread, 
 void memory_services_wipe(struct memory_services *services);
 /** An operator's "open", "close", "reset". False if no thread has rules for it. */
 bool memory_services_set(struct memory_services *services, const char *name, const char *verb, int64_t now_ms);
+/** What all threads say that they hold back. */
+int64_t memory_services_held(struct memory_services *services, const char *name);
 /** A field of the service's hash; "" if there is none. Valid until the next call. */
 const char *memory_services_field(struct memory_services *services, const char *name, const char *field);
 

@@ -28,7 +28,7 @@ struct memory_view {
     struct memory_services *services;
     json_t *cached; /* name -> text */
     int32_t partitions;
-    int64_t written, applied, marked;
+    int64_t written, applied, marked, service_rounds;
     bool away;
     int answers_lost;
     bool delay_next;
@@ -382,6 +382,7 @@ static enum baton_err call_services(void *self, const char *thread, struct servi
 
     if (rc == BATON_OK)
         memory_services_sync(connection->view->services, thread, syncs, n, now_ms);
+    connection->view->service_rounds += rc == BATON_OK;
     return leave(connection, rc);
 }
 
@@ -661,6 +662,26 @@ bool memory_view_set_service(struct memory_view *view, const char *name, const c
     fine = memory_services_set(view->services, name, verb, view->world->now_ms(view->world->context));
     unlock(view);
     return fine;
+}
+
+int64_t memory_view_service_rounds(struct memory_view *view)
+{
+    int64_t rounds = 0;
+
+    lock(view);
+    rounds = view->service_rounds;
+    unlock(view);
+    return rounds;
+}
+
+int64_t memory_view_service_held(struct memory_view *view, const char *name)
+{
+    int64_t held = 0;
+
+    lock(view);
+    held = memory_services_held(view->services, name);
+    unlock(view);
+    return held;
 }
 
 bool memory_view_service_is(struct memory_view *view, const char *name, const char *state)

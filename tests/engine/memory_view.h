@@ -31,6 +31,10 @@ int64_t memory_view_applied(struct memory_view *view);
 /** Marks left by workers so far (view.h, trial). */
 int64_t memory_view_marked(struct memory_view *view);
 
+/** How often threads have told of their services. */
+int64_t memory_view_service_rounds(struct memory_view *view);
+/** What all threads say that they hold back for it. */
+int64_t memory_view_service_held(struct memory_view *view, const char *name);
 /** Is this the state of the service's breaker? */
 bool memory_view_service_is(struct memory_view *view, const char *name, const char *state);
 /** An operator's "open", "close", "reset". */

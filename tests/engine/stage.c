@@ -44,7 +44,7 @@ void stage_jump(struct stage *stage, int64_t ms)
 
 struct stage *stage_begin(const struct stage_setup *setup)
 {
-    static const char *const keyed[] = {ORDERS, REPLIES, CONTROL, JOURNAL, STATES, RESULTS, EVENTS, COMMANDS};
+    static const char *const keyed[] = {ORDERS, REPLIES, CONTROL, JOURNAL, STATES, RESULTS, EVENTS, COMMANDS, OTHER_COMMANDS};
     struct stage *stage = calloc(1, sizeof *stage);
     struct stage_setup *given = NULL;
 

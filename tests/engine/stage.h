@@ -34,6 +34,7 @@
 #define LETTERS "baton.dlq"
 #define DEFINITIONS "baton.definitions"
 #define COMMANDS "s.commands"
+#define OTHER_COMMANDS "t.commands" /* of a service whose only participant is the test */
 
 struct stage_setup { /* 0 = the default */
     int32_t partitions;    /* 2 */

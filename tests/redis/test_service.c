@@ -300,6 +300,36 @@ static void what_a_dead_thread_left_in_flight_counts_until_it_is_due(void **stat
     assert_int_equal(in_flight(&b, NOW + 20000, 0, 100, 2), 10);
 }
 
+static void wiped_nobody_gets_more_until_all_have_told(void **state)
+{
+    struct thread a = {.name = "a", .rules = &bounded}, b = {.name = "b", .rules = &bounded};
+
+    (void)state;
+    (void)in_flight(&a, NOW, 6, 100, 1);
+    (void)in_flight(&b, NOW, 4, 100, 2);
+    server_do(&server, "FLUSHALL");
+    assert_int_equal(in_flight(&a, NOW + 1, 6, 100, 1), 6);
+    assert_int_equal(in_flight(&a, NOW + 200, 3, 100, 1), 3);
+    assert_int_equal(in_flight(&b, NOW + 400, 4, 100, 2), 4);
+    assert_int_equal(a.sync.ret_share.rate_permille + b.sync.ret_share.rate_permille, 0);
+    assert_int_equal(in_flight(&a, NOW + 1 + SERVICE_SETTLE_MS, 3, 100, 1), 5);
+}
+
+/* The first to tell after the wipe has never been there before. */
+static void wiped_a_newcomer_does_not_hide_it(void **state)
+{
+    struct thread a = {.name = "a", .rules = &bounded}, b = {.name = "b", .rules = &bounded};
+
+    (void)state;
+    (void)in_flight(&a, NOW, 6, 100, 1);
+    server_do(&server, "FLUSHALL");
+    (void)in_flight(&b, NOW + 1, 0, 0, 0);
+    assert_int_equal(in_flight(&a, NOW + 2, 6, 100, 1), 6);
+    assert_int_equal(in_flight(&b, NOW + 3, 0, 100, 2), 0);
+    assert_int_equal(in_flight(&a, NOW + 2 + SERVICE_SETTLE_MS, 5, 100, 1), 5);
+    assert_int_equal(in_flight(&b, NOW + 3 + SERVICE_SETTLE_MS, 0, 100, 2), 5);
+}
+
 static void rates_never_sum_up_to_more(void **state)
 {
     struct thread a = {.name = "a", .rules = &bounded}, b = {.name = "b", .rules = &bounded};
@@ -364,6 +394,8 @@ int main(void)
         cmocka_unit_test_setup(another_gets_its_part_when_it_is_free, empty),
         cmocka_unit_test_setup(who_wants_little_has_it_the_others_share_the_rest, empty),
         cmocka_unit_test_setup(what_a_dead_thread_left_in_flight_counts_until_it_is_due, empty),
+        cmocka_unit_test_setup(wiped_nobody_gets_more_until_all_have_told, empty),
+        cmocka_unit_test_setup(wiped_a_newcomer_does_not_hide_it, empty),
         cmocka_unit_test_setup(rates_never_sum_up_to_more, empty),
         cmocka_unit_test_setup(a_summary_adds_up_the_threads, empty),
     };
