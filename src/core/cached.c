@@ -48,7 +48,8 @@ void cached_keep(struct apply *apply, const struct saga_step *step)
     int other = apply->definition->steps[step->index].fallback;
     json_t *error = NULL, *key = NULL;
 
-    if (other == 0 || apply->definition->steps[other].kind != STEP_CACHED)
+    /* Without its reference a value would be another one to whoever follows it. */
+    if (other == 0 || apply->definition->steps[other].kind != STEP_CACHED || step->dataref != NULL)
         return;
     key = key_of(apply, other, saga_place_of(step), &error);
     json_decref(error); /* a key that is none keeps nothing */

@@ -3,7 +3,7 @@
  *
  * Events: start; ok STEP (success), seven STEP (success with {"n":7}: the only one with a body), no STEP (refusal), again STEP (transient), later STEP (transient, not before 5 s), wait STEP (pending), undone STEP, undo-no STEP, undo-wait STEP;
  * STEP#n means attempt n instead of the last; due (the saga's timer), early (a timer before that), +n (n seconds pass, then its timer), park, signal NAME (with {"n":7}), granted and locked (by the lock).
- * found STEP (what is kept is {"n":7}, a minute old), old STEP (two hours old), miss STEP (nothing is).
+ * claim STEP (success with a reference), found STEP (what is kept is {"n":7}, a minute old), old STEP (two hours old), miss STEP (nothing is).
  * Verbs: cancel, terminate, pause, resume, compensate, retry, retry STEP, retry-with STEP (another input), skip STEP, complete STEP.
  * STEP diverted: its fallback stands in, as the breaker is open.
  * Services: shut S (its breaker is open), busy S, free S; woken S (its held-back command asks now).
@@ -616,6 +616,7 @@ static void say_effects(struct buffer *said, const struct saga *saga, const stru
 }
 
 static json_t *given; /* by an operator */
+static json_t *reference; /* with a claim check */
 
 static struct gate_service gate_services[4];
 static struct saga_gate gate = {.services = gate_services};
@@ -642,7 +643,7 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
         enum saga_action action;
         enum reply_header_outcome outcome;
     } replies[] = {
-        {"ok", ACTION_EXECUTE, REPLY_SUCCESS}, {"seven", ACTION_EXECUTE, REPLY_SUCCESS}, {"no", ACTION_EXECUTE, REPLY_FAILURE}, {"again", ACTION_EXECUTE, REPLY_RETRY},
+        {"ok", ACTION_EXECUTE, REPLY_SUCCESS}, {"seven", ACTION_EXECUTE, REPLY_SUCCESS}, {"claim", ACTION_EXECUTE, REPLY_SUCCESS}, {"no", ACTION_EXECUTE, REPLY_FAILURE}, {"again", ACTION_EXECUTE, REPLY_RETRY},
         {"later", ACTION_EXECUTE, REPLY_RETRY}, {"wait", ACTION_EXECUTE, REPLY_PENDING}, {"undone", ACTION_COMPENSATE, REPLY_SUCCESS},
         {"undo-no", ACTION_COMPENSATE, REPLY_FAILURE}, {"undo", ACTION_EXECUTE, REPLY_SUCCESS}, {"odd", ACTION_EXECUTE, REPLY_SUCCESS}, {"undo-wait", ACTION_COMPENSATE, REPLY_PENDING},
     };
@@ -715,6 +716,7 @@ static struct saga_event event_of(const struct saga *saga, const char *word, int
             event.action = replies[i].action;
             event.outcome = replies[i].outcome;
             event.body = strcmp(verb, "seven") == 0 ? json_pack("{s:i}", "n", 7) : NULL;
+            event.dataref = strcmp(verb, "claim") == 0 ? reference : NULL;
             event.retry_after_ms = strcmp(verb, "later") == 0 ? 5000 : 0;
             event.compensation = strcmp(verb, "undo") == 0 ? "{\"command\":\"V\"}" : strcmp(verb, "odd") == 0 ? "{\"comand\":\"V\"}" : NULL;
             event.attempt = attempt > 0 ? attempt : entry == NULL ? 1 : replies[i].action == ACTION_EXECUTE ? entry->attempts : entry->compensations;
@@ -795,6 +797,7 @@ static const char kept_race[] = ONE_HOUR SIDE_BY_SIDE("[" KEPT("k") "],[" DO("d"
 
 static const struct row cached_rows[] = {
     {"a success is kept", "start, seven b", "b#1, keep k/order, z#1; running", kept},
+    {"one that lies elsewhere is not", "start, claim b", "b#1, z#1; running", kept},
     {"given up, it has the last one", "start, again b, found b:fallback, ok z", "b#1, look k/order, z#1, result; completed", kept},
     {"which is not kept again", "start, again b, found b:fallback, seven b", "b#1, look k/order, z#1, late; running", kept},
     {"with nothing there it fails", "start, again b, miss b:fallback", "b#1, look k/order, result; compensated", kept},
@@ -1424,7 +1427,9 @@ int main(void)
     int failed = 0;
 
     given = json_pack("{s:i}", "by", 7);
+    reference = json_string("s3://b/1");
     failed = RUN_ROWS(rows, check_row) + RUN_ROWS(lock_rows, check_row) + RUN_ROWS(fallback_rows, check_row) + RUN_ROWS(repeat_rows, check_row) + RUN_ROWS(undo_rows, check_row) + RUN_ROWS(tcc_rows, check_row) + RUN_ROWS(cached_rows, check_row) + RUN_ROWS(status_rows, check_statuses) + cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(given);
+    json_decref(reference);
     return failed;
 }
