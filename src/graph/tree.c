@@ -378,9 +378,15 @@ static bool tell_iterations(struct tree *tree, struct node *node)
     return any;
 }
 
+/* What belongs to a step has an entry of its own in the state. */
+static const json_t *part_of(struct tree *tree, const struct node *node, const char *part)
+{
+    return json_object_get(tree->steps, arena_say(&tree->arena, "%s:%s", node->name, part));
+}
+
 static void tell_run(struct tree *tree, struct node *node)
 {
-    const json_t *step = json_object_get(tree->steps, node->name), *other = json_object_get(tree->steps, arena_say(&tree->arena, "%s:fallback", node->name));
+    const json_t *step = json_object_get(tree->steps, node->name), *other = part_of(tree, node, "fallback"), *confirm = part_of(tree, node, "confirm");
 
     if (tree->steps != NULL && step == NULL && !tell_iterations(tree, node))
         node->tone = TONE_AHEAD;
@@ -388,6 +394,8 @@ static void tell_run(struct tree *tree, struct node *node)
         tell_entry(tree, node, step, "");
     if (other != NULL)
         tell_entry(tree, node, other, "fallback ");
+    if (confirm != NULL && strcmp(text_of(tree, step, "status"), "done") == 0) /* what is not done has nothing to confirm */
+        tell_entry(tree, node, confirm, "confirm ");
 }
 
 static struct node *read_step(struct tree *tree, const json_t *doc)

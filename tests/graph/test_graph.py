@@ -67,6 +67,7 @@ KINDS = [
     {"name": "settle", "service": "payments", "command": "Settle", "pivot": True}]
 DEFINITIONS = [
     definition("one", [step("only")]),
+    definition("slots", [{"name": name, "service": "post", "tcc": {"try": {"command": "Hold"}, "confirm": {"command": "Take"}, "cancel": {"command": "Drop"}}} for name in ("room", "car", "bus")]),
     definition("largest", [step(f"s{i}") for i in range(256)]),
     definition("deepest", nested(8)),
     definition("widest", [{"name": "choose", "switch": [{"when": f"${{input.kind == '{i}'}}", "steps": [step(f"case{i}")]} for i in range(32)]}]),
@@ -264,6 +265,15 @@ def main():
                           "only:fallback": {"status": "done", "attempts": 2, "firstAt": AT + 40, "settledAt": AT + 45}}}
     look, texts = look_of(check_svg("a run with a fallback", by_name["one"], draw("svg", by_name["one"], stood_in)), "only")
     check(f"what stands in tells the outcome: {look}, {texts}", look == "card good" and "unknown, 3 attempts / at +40 ms, took 40 ms / fallback done, 2 attempts / at +45 ms" in texts)
+    held = {"id": "r-5", "definition": "slots", "version": 1, "status": "parked", "startedAt": AT, "turnedBack": False, "parked": {"reason": "step room:confirm: BUSY"}, "error": None,
+            "steps": {"room": {"status": "done", "attempts": 1, "firstAt": AT, "settledAt": AT + 40}, "car": {"status": "done", "attempts": 1, "firstAt": AT + 40, "settledAt": AT + 50},
+                      "bus": {"status": "skipped", "settledAt": AT + 50}, "room:confirm": {"status": "done", "attempts": 2, "firstAt": AT + 50, "settledAt": AT + 60},
+                      "car:confirm": {"status": "failed", "attempts": 3, "firstAt": AT + 60, "settledAt": AT + 90, "error": {"code": "BUSY", "message": ""}}, "bus:confirm": {"status": "skipped", "settledAt": AT + 60}}}
+    root = check_svg("a run that confirms", by_name["slots"], draw("svg", by_name["slots"], held))
+    for name, tone, told in (("room", "good", "done / at +40 ms, took 40 ms / confirm done, 2 attempts / at +60 ms, took 10 ms"), ("car", "bad", "confirm failed, 3 attempts / at +90 ms, took 30 ms / BUSY"),
+                             ("bus", "skipped", "skipped / at +50 ms")):
+        look, texts = look_of(root, name)
+        check(f"a confirm is told of at its try: {name}: {look}, {texts}", look == f"card {tone}" and texts.endswith(told))
     for word in ("all must be done", "2 of 4 must be done", "in input.items", "3 at a time", "for signal approved", "after 24h: go to later", "5m", "until input.at", "payment version 2",
                  "hotel · Try", "confirm Confirm", "cancel Cancel", "repeat until output.ready", "or else other · Poll", "or else a fixed output", "if input.total > 0", "pivot: no way back"):
         check(f"kinds: {word!r} is told", word in [t.text for t in ET.fromstring(draw("svg", by_name["kinds"])).iter(SVG + "text")])
