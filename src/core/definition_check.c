@@ -500,15 +500,31 @@ static double worst_list_ms(const struct definition *definition, int group, int 
     return worst_chain_ms(definition, definition_first(definition, group, branch), -1);
 }
 
+/* From the end of this step up to that one, which stands behind its outermost group: the branches beside it may go on for as long as they ever take. */
+static double worst_between_ms(const struct definition *definition, int index, int stop)
+{
+    const struct definition_step *steps = definition->steps;
+    double total = 0;
+
+    for (int i = index, group; i >= 0; i = group) {
+        group = steps[i].parent;
+        total += worst_chain_ms(definition, definition_follower(definition, i), stop);
+        for (int k = 0; group >= 0 && k < steps[group].branches; k++) {
+            double ms = k == steps[i].branch ? 0 : worst_list_ms(definition, group, k);
+
+            total = ms > total ? ms : total;
+        }
+    }
+    return total;
+}
+
 /* How long what was tried may have to wait for its confirm. */
 static void check_expiry(struct checking *checking, const struct definition *definition, int confirm)
 {
     int tried = definition->steps[confirm].confirms;
-    double lasts = (double)definition->steps[tried].expires_ms, total = 0;
+    double lasts = (double)definition->steps[tried].expires_ms, total = worst_between_ms(definition, tried, confirm);
     size_t len = checking->pointer.len;
 
-    for (int i = tried; i >= 0; i = definition->steps[i].parent)
-        total += worst_chain_ms(definition, definition_follower(definition, i), confirm);
     if (lasts == 0 || total <= lasts)
         return;
     checking->pointer.len = 0;
