@@ -32,7 +32,7 @@ static bool listed(const char *word, const char *const *words)
     return false;
 }
 
-/* Of a step by its name, of an iteration of it by "<name>.<index>", of what stands in for it by "<name>:fallback". */
+/* Of a step by its name, of an iteration of it by "<name>.<index>", of what belongs to it by "<name>:fallback" or "<name>:confirm". */
 static char *const *places_of(const struct masking *masking, const char *step)
 {
     int index = step == NULL ? -1 : definition_step_index(masking->definition, step, strcspn(step, ".:"));

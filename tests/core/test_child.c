@@ -49,6 +49,10 @@ static const char child[] =
 static const char final[] =
     "{\"name\":\"child\",\"version\":1,\"steps\":[{\"name\":\"c\",\"service\":\"s\",\"command\":\"C\",\"compensation\":{\"command\":\"UndoC\"}},"
     "{\"name\":\"d\",\"service\":\"s\",\"command\":\"D\",\"pivot\":true}]}";
+/* c is tried, and confirmed at the end. */
+static const char tried[] =
+    "{\"name\":\"child\",\"version\":1,\"steps\":[{\"name\":\"c\",\"service\":\"s\",\"tcc\":{\"try\":{\"command\":\"C\"},\"confirm\":{\"command\":\"TakeC\"},\"cancel\":{\"command\":\"UndoC\"}}},"
+    "{\"name\":\"d\",\"service\":\"s\",\"command\":\"D\",\"compensation\":{\"command\":\"UndoD\"}}]}";
 static const char middle[] =
     "{\"name\":\"child\",\"version\":1,\"steps\":[{\"name\":\"g\",\"saga\":{\"name\":\"grandchild\"}},"
     "{\"name\":\"d\",\"service\":\"s\",\"command\":\"D\"}]}";
@@ -88,6 +92,10 @@ static const struct family_row {
      "a#1, start o.k, c#1, d#1, ~c#1, undo o.k#1, result o.k, answer o.k ok, ~a#1; parent compensating, child compensated", {plain, child}},
     {"past its pivot it is not undone: the parent parks", TO_DONE ", no z, send, answer, due parent, send, answer",
      SAID_TO_DONE ", undo o.k#1, answer o.k PAST_PIVOT, undo o.k#2, answer o.k PAST_PIVOT; parent compensating, child completed", {plain, final}},
+    {"what it has tried is cancelled with it", "start, ok a, send, ok c, cancel parent, send, undone d, undone c, answer",
+     "a#1, start o.k, c#1, d#1, undo o.k#1, ~d#1, ~c#1, result o.k, answer o.k ok, ~a#1; parent compensating, child compensated", {plain, tried}},
+    {"but not once it confirms", "start, ok a, send, ok c, ok d, cancel parent, send, answer, ok c:confirm",
+     "a#1, start o.k, c#1, d#1, c:confirm#1, undo o.k#1, answer o.k PAST_PIVOT, result o.k, answer o.k ok; parent compensating, child completed", {plain, tried}},
     {"a pivot of which nothing is known is waited for", "start, ok a, send, ok c, cancel parent, send, answer, no d, undone c, answer, undone a",
      "a#1, start o.k, c#1, d#1, undo o.k#1, answer o.k PIVOT_UNKNOWN, ~c#1, result o.k, answer o.k NO, ~a#1, result o; parent cancelled, child compensated", {plain, final}},
     {"a child that parks on its way back is waited for", "start, ok a, send, ok c, cancel parent, send, undone d, undo-no c, undone c, answer",
