@@ -16,6 +16,8 @@ const struct definition_compensation *undo_of(const struct definition *definitio
 {
     const struct definition_step *defined = &definition->steps[step->index];
 
+    if (defined->kind == STEP_SAGA && step->child == NULL)
+        return NULL; /* completed by hand before a child was started */
     return defined->compensation == NULL && step->undo != NULL ? defined->unsaid : defined->compensation;
 }
 

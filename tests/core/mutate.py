@@ -42,6 +42,7 @@ MUTATIONS = [
     ("every child answers", "child.c", "return saga->parent != NULL && json_object_get(saga->parent, \"detached\") == NULL;", "return saga->parent != NULL;"),
     ("asked again, the old attempt is answered", "child.c", "    set_parent(apply, \"attempt\", number_of(event->parent, \"attempt\"));\n", ""),
     ("asked again, nothing is answered", "child.c", "    if (saga_status_ended(apply->next->status))\n        answer_end(apply, ACTION_EXECUTE);", ""),
+    ("a child that was never started is undone", "undo.c", "    if (defined->kind == STEP_SAGA && step->child == NULL)\n        return NULL;", "    if (false)\n        return NULL;"),
     ("past its pivot a child goes back", "child.c", "    } else if (forward_past_pivot(apply)) {", "    } else if (false) {"),
     ("an unsettled pivot is gone back over", "child.c", "    } else if (apply_pivot_unsettled(apply)) {", "    } else if (false) {"),
     ("a terminated child says it is undone", "child.c", "    bool fine = action == ACTION_EXECUTE ? saga->status == SAGA_COMPLETED : saga->status == SAGA_COMPENSATED || saga->status == SAGA_CANCELLED;", "    bool fine = true;"),

@@ -512,6 +512,8 @@ static bool undoable(const struct world *world, int index)
 {
     const struct saga_step *step = entry(world->one.saga, index);
 
+    if (defined(world, index)->kind == STEP_SAGA && (step == NULL || step->child == NULL))
+        return false; /* completed by hand before a child was started: there is none */
     return defined(world, index)->compensation != NULL || (step != NULL && step->undo != NULL);
 }
 

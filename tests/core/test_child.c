@@ -126,6 +126,8 @@ static const struct family_row {
      "a#1, start o.k, c#1, parked o.k, undo o.k#1, resumed o.k, ~c#1, result o.k, answer o.k ok, ~a#1; parent compensating, child compensated", {plain, child}},
     {"an operator completes the step by hand; the child is undone later", "start, ok a, send, complete k, no z, send, undone c, answer",
      "a#1, start o.k, c#1, z#1, undo o.k#1, ~c#1, result o.k, answer o.k ok, ~a#1; parent compensating, child compensated", {plain, child}},
+    {"before it was started, there is none to be undone", "start, pause parent, ok a, resume parent, complete k, no z, undone a",
+     "a#1, parked o, resumed o, z#1, ~a#1, result o; parent compensated", {plain, child}},
     {"nobody but its parent undoes a completed child", TO_DONE ", compensate child, cancel child", SAID_TO_DONE ", refused, refused; parent running, child completed", {plain, child}},
     {"a child that an operator cancels is a failure", "start, ok a, send, cancel child, undone c, answer",
      "a#1, start o.k, c#1, ~c#1, result o.k, answer o.k CANCELLED, ~a#1; parent compensating, child cancelled", {plain, child}},
