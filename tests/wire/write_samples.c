@@ -140,12 +140,14 @@ static void answers(void **state)
     assert_int_equal(wire_answer_write(&answer, &control, 1769860800120, &out, NULL), BATON_OK);
     save_record("control-answer", "unknown-saga", &out.record);
     job.sagas = json_pack("[{s:s, s:s, s:i, s:s, s:s, s:n}]", "id", saga->id, "definition", "order", "version", 3, "status", "cancelled", "outcome", "accepted", "reason");
+    job.reasons = json_object();
     control.job = &job;
     control.doc = json_pack("{s:s}", "where", "type=order");
     assert_int_equal(wire_job_answer_write(&control, "job:1", 3, 7, true, 1769860800120, &out, NULL), BATON_OK);
     save_record("control-answer", "job", &out.record);
     json_decref(control.doc);
     json_decref(job.sagas);
+    json_decref(job.reasons);
     wire_out_free(&out);
     saga_free(saga);
 }
