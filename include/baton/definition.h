@@ -211,9 +211,9 @@ struct findings {
  */
 enum baton_err definition_parse(const json_t *doc, struct expr_vm *vm, struct findings *findings,
                                 struct definition **ret_definition);
-/** Has this version (0 = the newest) of another definition a pivot? false if it is not known. */
+/** Has this version (0 = the newest) of another definition a pivot, or a tcc step, which is one once confirmed? false if it is not known. */
 typedef bool definition_has_pivot(void *context, const char *name, int64_t version);
-/** Warns of every child saga that may have to be undone and has a pivot: then it may refuse. False if memory ran out. */
+/** Warns of every child saga that may have to be undone and has one of these: then it may refuse. False if memory ran out. */
 bool definition_check_children(const struct definition *definition, definition_has_pivot *has_pivot, void *context, struct findings *findings);
 void definition_free(struct definition *definition); /* NULL is fine */
 /** What locks are sagas of: not deployed by anybody, the same in every worker. Its hash is LOCK_DEFINITION. NULL if memory ran out. */

@@ -30,6 +30,12 @@ static const struct definition *among_files(const struct known *known, const cha
     return found;
 }
 
+/* What cannot be undone once it is behind: a pivot, and the first confirm as well. */
+static bool cannot_turn_back(const struct definition *definition)
+{
+    return definition->pivot >= 0 || definition->confirms;
+}
+
 static bool text_has_pivot(const char *text)
 {
     struct findings *findings = malloc(sizeof *findings);
@@ -37,7 +43,7 @@ static bool text_has_pivot(const char *text)
     struct definition *definition = NULL;
     json_t *doc = NULL;
     bool has = findings != NULL && vm != NULL && json_parse(text, strlen(text), &json_default_limits, &doc, NULL) == BATON_OK &&
-               definition_parse(doc, vm, findings, &definition) == BATON_OK && definition->pivot >= 0;
+               definition_parse(doc, vm, findings, &definition) == BATON_OK && cannot_turn_back(definition);
 
     json_decref(doc);
     definition_free(definition);
@@ -52,7 +58,7 @@ static bool has_pivot(void *context, const char *name, int64_t version)
     const struct definition *file = among_files(known, name, version);
     char *text = NULL, hash[65];
     int64_t deployed = 0;
-    bool has = file != NULL && file->pivot >= 0;
+    bool has = file != NULL && cannot_turn_back(file);
 
     if (known->store == NULL || definition_store_get(known->store, name, version, &text, &deployed, hash) != BATON_OK)
         return has;

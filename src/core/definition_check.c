@@ -362,7 +362,7 @@ bool definition_check_children(const struct definition *definition, definition_h
             continue;
         push_place(&checking, definition, i);
         (void)read_enter(&checking, "saga");
-        finding_at(&checking, FINDING_WARNING, "name", false, 0, "%s has a pivot: past it, it cannot be undone when a later step fails, and this saga parks", step->child);
+        finding_at(&checking, FINDING_WARNING, "name", false, 0, "%s has a pivot or confirms what it tried: past that, it cannot be undone when a later step fails, and this saga parks", step->child);
         checking.pointer.len = 0;
     }
     checking.no_memory = checking.no_memory || checking.pointer.failed;

@@ -218,15 +218,19 @@ equal("files of a directory", out, "many/a.json: another version 1 is valid\nman
 AGAIN, LAST = {**STEP, "name": "again"}, {**STEP, "name": "last"}
 for step in (AGAIN, LAST):
     step.pop("compensation", None)
-HAS_A_PIVOT = "warning: final has a pivot: past it, it cannot be undone when a later step fails, and this saga parks"
+HAS_A_PIVOT = "warning: final has a pivot or confirms what it tried: past that, it cannot be undone when a later step fails, and this saga parks"
 
 
 def child(**more):
     return {"name": "child", "saga": {"name": "final"}, **more}
 
 
-def together(what, steps, warned, version=1, pivot=True, alone=False):
-    files = [write("together/parent.json", definition(*steps, name="parent")), write("together/final.json", definition({**LAST, "pivot": pivot}, name="final", version=version))]
+TRIED = {"name": "last", "service": LAST["service"], "tcc": {"try": {"command": "Hold"}, "confirm": {"command": "Take"}, "cancel": {"command": "Drop"}, "expires": "15m"}}
+
+
+def together(what, steps, warned, version=1, pivot=True, alone=False, last=None):
+    last = last or {**LAST, "pivot": pivot}
+    files = [write("together/parent.json", definition(*steps, name="parent")), write("together/final.json", definition(last, name="final", version=version))]
     code, out, err = call("validate", *files[:1 if alone else 2])
     equal(f"children: {what}", (code, HAS_A_PIVOT in err), (0, warned))
     return err
@@ -237,6 +241,7 @@ at = next(i for i, line in enumerate(said) if HAS_A_PIVOT in line)
 equal("children: the caret is at its name", said[at + 2].index("^"), said[at + 1].index('"final"'))
 together("its definition is not at hand", [child(), AGAIN], False, alone=True)
 together("it has no pivot", [child(), AGAIN], False, pivot=False)
+together("it has no pivot, and confirms what it tried", [child(), AGAIN], True, last=TRIED)
 together("nothing comes after it", [child()], False)
 together("it is the pivot itself", [child(pivot=True), AGAIN], False)
 together("it comes after the pivot", [{**AGAIN, "pivot": True}, child(), LAST], False)

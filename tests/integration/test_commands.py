@@ -88,7 +88,7 @@ changed = write("changed.json", {**SMALL, "timeout": "1m"})
 equal("deploy of other content: what went before", call("conflict", 6, "deploy", order, changed, err="cmd-small"), "cmd-order@1 unchanged\n")
 call("deploy of a child with a pivot", 0, "deploy", write("final.json", {**SMALL, "name": "cmd-final", "steps": [{**SMALL["steps"][0], "pivot": True}]}))
 call("deploy of its parent: the child's definition is the one that is deployed", 0, "deploy", write("parent.json", {"name": "cmd-parent", "version": 1, "steps": [
-    {"name": "k", "saga": {"name": "cmd-final"}}, {**SMALL["steps"][0], "name": "z"}]}), err="cmd-final has a pivot")
+    {"name": "k", "saga": {"name": "cmd-final"}}, {**SMALL["steps"][0], "name": "z"}]}), err="cmd-final has a pivot or confirms")
 call("deploy of a bad file: nothing is published", 3, "deploy", write("next.json", {**SMALL, "version": 2}), write("bad.json", "{}"), err="bad.json:1:1: error")
 rows, text = forms("definitions", "definitions")
 equal("definitions", [(row["name"], row["version"], len(row["hash"])) for row in rows], [(f"cmd-{name}", 1, 64) for name in ("final", "order", "parent", "small")])
