@@ -126,6 +126,15 @@ static struct definition_compensation *compensation_new(struct checking *checkin
     return compensation;
 }
 
+/* What a compensation and both parts of a tcc have alike: what is sent, how long it is waited for, how often it is asked. */
+static void read_sent(struct checking *checking, const json_t *doc, struct definition_compensation *sent)
+{
+    sent->command = command_of(checking, doc);
+    sent->input = read_template(checking, doc, "input");
+    read_retry(checking, doc, &sent->retry);
+    read_duration(checking, doc, "timeout", &sent->timeout_ms);
+}
+
 static struct definition_compensation *compensation_of(struct checking *checking, const json_t *parent, const char *step_service,
                                                        const struct defaults *defaults)
 {
@@ -144,10 +153,7 @@ static struct definition_compensation *compensation_of(struct checking *checking
         compensation->service = service_of(checking, doc, false);
         if (compensation->service == NULL && step_service != NULL)
             compensation->service = read_copy(checking, step_service);
-        compensation->command = command_of(checking, doc);
-        compensation->input = read_template(checking, doc, "input");
-        read_retry(checking, doc, &compensation->retry);
-        read_duration(checking, doc, "timeout", &compensation->timeout_ms);
+        read_sent(checking, doc, compensation);
     }
     read_leave(checking, len);
     return compensation;
@@ -192,10 +198,7 @@ static struct definition_compensation *tcc_part_of(struct checking *checking, co
     len = read_enter(checking, key);
     if (read_members(checking, doc, names)) {
         part->service = service == NULL ? NULL : read_copy(checking, service);
-        part->command = command_of(checking, doc);
-        part->input = read_template(checking, doc, "input");
-        read_retry(checking, doc, &part->retry);
-        read_duration(checking, doc, "timeout", &part->timeout_ms);
+        read_sent(checking, doc, part);
     }
     read_leave(checking, len);
     return part;

@@ -177,3 +177,21 @@ void say(struct buffer *out, const char *format, ...)
     va_end(args);
     buffer_text(out, text);
 }
+
+int with_view(struct server *server, struct view *view, const struct CMUnitTest *tests, size_t tests_len)
+{
+    struct redis_options options;
+    struct baton_error err = {0};
+    int failed = 0;
+
+    server_start(server, NULL);
+    options = options_of(server);
+    if (redis_view_open(&options, view, &err) != BATON_OK) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    failed = _cmocka_run_group_tests("tests", tests, tests_len, NULL, NULL);
+    view->close(view->self);
+    server_remove(server);
+    return failed;
+}

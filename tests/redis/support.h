@@ -43,6 +43,9 @@ void server_do(const struct server *server, const char *format, ...);
 /** Options for the server, with a command timeout short enough to wait for in a test. */
 struct redis_options options_of(const struct server *server);
 
+/** The main of a test that needs one server and one view of it: starts, opens, runs the tests, closes, removes. Returns what main returns. */
+int with_view(struct server *server, struct view *view, const struct CMUnitTest *tests, size_t tests_len);
+
 /** Empty the server and give partition p a view that shows seq 0. */
 void fresh(const struct server *server, struct view *view, int32_t partition);
 

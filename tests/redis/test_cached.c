@@ -65,18 +65,6 @@ int main(void)
         cmocka_unit_test_setup(it_has_a_time_to_live, empty),
         cmocka_unit_test_setup(nothing_is_asked_for, empty),
     };
-    struct redis_options options;
-    struct baton_error err = {0};
-    int failed = 0;
 
-    server_start(&server, NULL);
-    options = options_of(&server);
-    if (redis_view_open(&options, &view, &err) != BATON_OK) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        return 1;
-    }
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    view.close(view.self);
-    server_remove(&server);
-    return failed;
+    return with_view(&server, &view, tests, COUNT(tests));
 }

@@ -399,18 +399,6 @@ int main(void)
         cmocka_unit_test_setup(rates_never_sum_up_to_more, empty),
         cmocka_unit_test_setup(a_summary_adds_up_the_threads, empty),
     };
-    struct redis_options options;
-    struct baton_error err = {0};
-    int failed = 0;
 
-    server_start(&server, NULL);
-    options = options_of(&server);
-    if (redis_view_open(&options, &view, &err) != BATON_OK) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        return 1;
-    }
-    failed = cmocka_run_group_tests(tests, NULL, NULL);
-    view.close(view.self);
-    server_remove(&server);
-    return failed;
+    return with_view(&server, &view, tests, COUNT(tests));
 }
